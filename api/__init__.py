@@ -1,0 +1,1 @@
+"""HTTP: the dialects, the health pages and the command line."""

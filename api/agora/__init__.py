@@ -1,0 +1,1 @@
+"""The Agora Cloud Recording dialect (reference/agora-cloud-recording.md)."""

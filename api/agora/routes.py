@@ -1,0 +1,90 @@
+"""The dialect's routes (reference §1.3): who calls, what they sent, what they get."""
+
+from typing import Final
+
+import structlog
+from flask import Blueprint, Response, g, jsonify, request
+
+from api.agora import codes
+from api.agora.codes import Call
+from api.agora.service import AgoraService
+from api.auth import Doorman
+from api.document import Document, parse
+from api.quota import Quota
+from media.errors import FarmError
+
+PREFIX: Final = "/v1/apps/"
+_BASE: Final = "/v1/apps/<app_id>/cloud_recording"
+_RESOURCE: Final = "/resourceid/<resource_id>"
+_SESSION: Final = f"{_RESOURCE}/sid/<sid>/mode/<mode>"
+_CALLS: Final = {
+    "acquire": Call.ACQUIRE,
+    "start": Call.START,
+    "update": Call.UPDATE,
+    "update_layout": Call.UPDATE_LAYOUT,
+    "query": Call.QUERY,
+    "stop": Call.STOP,
+}
+_log = structlog.get_logger(__name__)
+
+
+def blueprint(service: AgoraService, doorman: Doorman, quota: Quota) -> Blueprint:
+    """The routes over a service."""
+    routes = Blueprint("agora", __name__, url_prefix=_BASE)
+
+    @routes.before_request
+    def admit() -> None:
+        app_id = (request.view_args or {})["app_id"]
+        g.app = doorman.admit(request.headers.get("Authorization"), app_id)
+        quota.take(app_id)
+
+    @routes.errorhandler(FarmError)
+    def refuse(error: FarmError) -> Response:
+        status, body = codes.answer(error, _call())
+        g.refused = error
+        if status >= 500:
+            _log.warning("call failed", call=_call(), exc_info=error)
+        return answer(status, body)
+
+    @routes.post("/acquire")
+    def acquire(app_id: str) -> Response:
+        return jsonify(service.acquire(app_id, _document()))
+
+    @routes.post(f"{_RESOURCE}/mode/<mode>/start")
+    def start(app_id: str, resource_id: str, mode: str) -> Response:
+        return jsonify(service.start(app_id, resource_id, mode, _document()))
+
+    @routes.get(f"{_SESSION}/query")
+    def query(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
+        return jsonify(service.query(app_id, resource_id, sid, mode))
+
+    @routes.post(f"{_SESSION}/stop")
+    def stop(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
+        return jsonify(service.stop(app_id, resource_id, sid, mode, _document()))
+
+    @routes.post(f"{_SESSION}/update")
+    def update(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
+        return jsonify(service.later(app_id, resource_id, "update", _document()))
+
+    @routes.post(f"{_SESSION}/updateLayout")
+    def update_layout(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
+        return jsonify(service.later(app_id, resource_id, "updateLayout", _document()))
+
+    return routes
+
+
+def answer(status: int, body: Document) -> Response:
+    """A JSON answer; a refusal of credentials names the scheme (RFC 9110 §11.6.1)."""
+    response = jsonify(body)
+    response.status_code = status
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="tapefarm"'
+    return response
+
+
+def _document() -> Document:
+    return parse(request.get_data(cache=False), request.headers.get("Content-Type"))
+
+
+def _call() -> Call:
+    return _CALLS[(request.endpoint or "").rpartition(".")[2]]

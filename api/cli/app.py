@@ -1,0 +1,252 @@
+"""The commands.  Each is thin: it reads its options and calls the floor below."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.entry import load
+
+main = typer.Typer(
+    name="tapefarm",
+    help="A self-hosted recording farm for real-time audio and video channels.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # their local variables would hold secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bench = typer.Typer(help="Measure, side by side with what it is compared to.")
+tape = typer.Typer(help="Look at tapes.")
+main.add_typer(bench, name="bench")
+main.add_typer(tape, name="tape")
+
+# -P: the working directory of whoever started us is not a place to import from.
+COMMAND = (sys.executable, "-P", "-m", "api.cli")
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="A TOML file of settings; TAPEFARM_* variables win over it."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Video(StrEnum):
+    """What a test publisher sends as picture."""
+
+    VP8 = "vp8"
+    VP9 = "vp9"
+    H264 = "h264"
+    AV1 = "av1"
+    NONE = "none"
+
+
+class Audio(StrEnum):
+    """What a test publisher sends as sound."""
+
+    OPUS = "opus"
+    NONE = "none"
+
+
+class Screen(StrEnum):
+    """Where a test publisher pretends to take its picture from."""
+
+    CAMERA = "camera"
+    SCREEN = "screen"
+
+
+@main.command()
+def up(
+    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("data"),
+    host: Annotated[str, typer.Option(help="Address the API and the room listen on.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the API; 0: a free one.")] = 8080,
+    recorders: Annotated[int, typer.Option(min=0, max=64, help="Recorder processes.")] = 1,
+    cutters: Annotated[int, typer.Option(min=0, max=256, help="Cutter processes.")] = 1,
+    uploaders: Annotated[int, typer.Option(min=0, max=64, help="Uploader processes.")] = 1,
+    redis: Annotated[str | None, typer.Option(help="Use this Redis instead of our own.")] = None,
+    s3: Annotated[
+        str | None,
+        typer.Option(help="Use this storage: http://ACCESS_KEY:SECRET_KEY@host:9000/bucket"),
+    ] = None,
+    channel: Annotated[
+        str | None, typer.Option(help="Use this media server, e.g. janus+ws://host:8188")
+    ] = None,
+    callback_url: Annotated[str, typer.Option(help="Where events are sent.")] = "",
+) -> None:
+    """Start a whole farm on this host; SIGINT or SIGTERM ends it."""
+    from workers.embedded.up import Options
+    from workers.embedded.up import up as run_farm
+    from workers.logs import configure
+
+    options = Options(
+        data, host, port, recorders, cutters, uploaders, redis, s3, channel, callback_url
+    )
+    configure("console", "info", "up")
+    with _errors_said():
+        run_farm(options, command=COMMAND, say=_say)
+
+
+@main.command()
+def room(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8081,
+) -> None:
+    """The embedded media server: WHIP in, WHEP out."""
+    import asyncio
+
+    from workers.logs import configure
+
+    configure("json", "info", "room")
+    with _errors_said():
+        asyncio.run(load("media.room", "serve")(host, port))
+
+
+@main.command()
+def api(config: Config = None) -> None:
+    """The REST API."""
+    _run_role("api.main", "api", config)
+
+
+@main.command()
+def recorder(config: Config = None) -> None:
+    """A recorder: joins channels and writes tapes."""
+    _run_role("workers.recorder.main", "recorder", config)
+
+
+@main.command()
+def cutter(config: Config = None) -> None:
+    """A cutter: makes media files of tapes."""
+    _run_role("workers.cutter.main", "cutter", config)
+
+
+@main.command()
+def uploader(config: Config = None) -> None:
+    """An uploader: brings files to buckets."""
+    _run_role("workers.uploader.main", "uploader", config)
+
+
+@main.command()
+def reconciler(config: Config = None) -> None:
+    """The reconciler: finds what is missing and has it made."""
+    _run_role("workers.reconciler.main", "reconciler", config)
+
+
+@main.command()
+def publish(
+    channel: Annotated[str, typer.Option(help="e.g. room+http://127.0.0.1:8081")],
+    cname: Annotated[str, typer.Option(help="The channel's name.")],
+    uid: Annotated[str, typer.Option(help="Who publishes.")],
+    media: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Publish this file.")
+    ] = None,
+    pattern: Annotated[bool, typer.Option("--pattern", help="Publish the test pattern.")] = False,
+    video: Annotated[Video, typer.Option()] = Video.VP8,
+    audio: Annotated[Audio, typer.Option()] = Audio.OPUS,
+    source: Annotated[Screen, typer.Option()] = Screen.CAMERA,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Then leave.")] = None,
+) -> None:
+    """A test publisher; the pattern unless a file is given."""
+    import asyncio
+
+    from workers.logs import configure
+
+    if media is not None and pattern:
+        raise typer.BadParameter("give --media or --pattern, not both")
+    configure("console", "info", "publish")
+    with _errors_said():
+        asyncio.run(
+            load("media.publish", "publish")(
+                channel,
+                cname=cname,
+                uid=uid,
+                media=media,
+                video=video.value,
+                audio=audio.value,
+                source=source.value,
+                seconds=seconds,
+            )
+        )
+
+
+@main.command()
+def doctor(
+    data: Annotated[Path, typer.Option(help="The data directory of a farm.")] = Path("data"),
+) -> None:
+    """Check every component and say what is wrong."""
+    from api.cli.doctor import examine, report
+
+    findings = examine(data)
+    report(findings)
+    if any(not finding.well for finding in findings):
+        raise typer.Exit(1)
+
+
+@bench.command("capture")
+def bench_capture(json: Json = False) -> None:
+    """CPU per RTP packet of a recorder."""
+    with _errors_said():
+        load("media.capture.bench", "main")(as_json=json)
+
+
+@tape.command("info")
+def tape_info(
+    files: Annotated[list[Path], typer.Argument(exists=True)], json: Json = False
+) -> None:
+    """What is on a tape."""
+    with _errors_said():
+        load("media.tape.info", "info")(files, as_json=json)
+
+
+@tape.command("verify")
+def tape_verify(
+    files: Annotated[list[Path], typer.Argument(exists=True)], json: Json = False
+) -> None:
+    """Whether a tape is whole."""
+    with _errors_said():
+        whole = load("media.tape.info", "verify")(files, as_json=json)
+    if not whole:
+        raise typer.Exit(1)
+
+
+def _run_role(module: str, role: str, config: Path | None) -> None:
+    from pydantic import ValidationError
+
+    from workers.logs import configure
+    from workers.settings import load as load_settings
+
+    try:
+        settings = load_settings(config)
+    except ValidationError as exc:
+        # Only names and reasons: the values may be secrets.
+        for row in exc.errors(include_input=False, include_url=False):
+            typer.echo(f"setting {'.'.join(map(str, row['loc']))}: {row['msg']}", err=True)
+        raise typer.Exit(2) from None
+    except (OSError, ValueError) as exc:
+        typer.echo(f"{config}: {exc}", err=True)
+        raise typer.Exit(2) from exc
+    configure(settings.log_format, settings.log_level, role)
+    with _errors_said():
+        load(module, "run")(settings)
+
+
+def _say(line: str) -> None:
+    """To stdout at once, also when it is a pipe."""
+    print(line, flush=True)
+
+
+@contextmanager
+def _errors_said() -> Iterator[None]:
+    """What the farm raises on purpose becomes a line and exit code 1; the rest is a bug."""
+    from media.errors import FarmError
+
+    try:
+        yield
+    except FarmError as exc:
+        typer.echo(f"tapefarm: {exc}", err=True)
+        raise typer.Exit(1) from exc
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

@@ -1,0 +1,46 @@
+"""The seam to the farm: all that a dialect may ask of it."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from workers.job.spec import RecordingSpec, Storage
+from workers.job.status import RecordingStatus, StopOutcome
+
+
+class Control(Protocol):
+    """Recordings, as the API sees them.
+
+    Every method may raise a retryable FarmError when the state behind it cannot be reached.
+    Methods are called from many threads at once.
+    """
+
+    def capacity(self) -> bool:
+        """Whether a recording could be taken in now."""
+        ...
+
+    def start(self, spec: RecordingSpec, nonce: str) -> str | None:
+        """Take a recording in and enqueue it, or do nothing at all.
+
+        ``nonce`` names the ticket that pays for it.  Returns None, or the sid that this ticket
+        started before.  Raises Conflict and NoCapacity; then the ticket is not spent.
+        """
+        ...
+
+    def status(self, sid: str) -> RecordingStatus | None:
+        """A recording, ended ones included as long as they are remembered."""
+        ...
+
+    def stop(self, sid: str, wait_s: float) -> StopOutcome:
+        """Ask for the end and wait at most ``wait_s`` for the last file (0: do not wait).
+
+        Raises NotFound and AlreadyStopping.
+        """
+        ...
+
+    def check_storage(self, storage: Storage) -> None:
+        """Whether the bucket answers to these keys, in bounded time.  Raises StorageError."""
+        ...
+
+    def readiness(self) -> Mapping[str, str]:
+        """Each thing a start call needs (broker, storage, capacity): "" or what is wrong."""
+        ...

@@ -1,0 +1,93 @@
+"""A farm that lives in memory: the twin of the real Control for tests of dialects."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StorageError
+from workers.job.spec import RecordingSpec, Storage
+from workers.job.state import TERMINAL, State
+from workers.job.status import FileEntry, RecordingStatus, StopOutcome
+
+_ENDING = frozenset({State.STOPPING, State.DELIVERING})
+
+
+@dataclass(slots=True)
+class MemoryControl:
+    """Holds at most ``slots`` recordings; what recorders would do is done by its other methods."""
+
+    slots: int = 10
+    finishes: bool = True  # whether a stop ends within its time
+    storage_error: StorageError | None = None
+    specs: dict[str, RecordingSpec] = field(default_factory=dict)
+    checked: list[Storage] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    _rows: dict[str, RecordingStatus] = field(default_factory=dict)
+    _spent: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def capacity(self) -> bool:
+        """Whether a slot is free."""
+        return len(self._on_air()) < self.slots
+
+    def start(self, spec: RecordingSpec, nonce: str) -> str | None:
+        """See Control."""
+        with self._lock:
+            if nonce in self._spent:
+                return self._spent[nonce]
+            who = (spec.app_id, spec.cname, spec.recorder_uid)
+            if any((row.app_id, row.cname, row.uid) == who for row in self._on_air()):
+                raise Conflict(spec.cname)
+            if not self.capacity():
+                raise NoCapacity("no slot")
+            self._spent[nonce] = spec.sid
+            self.specs[spec.sid] = spec
+            self._rows[spec.sid] = RecordingStatus(
+                spec.sid, State.QUEUED, spec.mode, spec.app_id, spec.cname, spec.recorder_uid
+            )
+            return None
+
+    def status(self, sid: str) -> RecordingStatus | None:
+        """See Control."""
+        return self._rows.get(sid)
+
+    def stop(self, sid: str, wait_s: float) -> StopOutcome:
+        """See Control."""
+        self.waits.append(wait_s)
+        with self._lock:
+            row = self._rows.get(sid)
+            if row is None or row.ended:
+                raise NotFound(sid)
+            if row.state in _ENDING:
+                raise AlreadyStopping(sid)
+            over = self.finishes and wait_s > 0
+            row = replace(
+                row,
+                state=State.ENDED if over else State.STOPPING,
+                no_data=over and not row.files,
+            )
+            self._rows[sid] = row
+            return StopOutcome(row, uploaded=over, no_data=row.no_data)
+
+    def check_storage(self, storage: Storage) -> None:
+        """See Control."""
+        self.checked.append(storage)
+        if self.storage_error is not None:
+            raise self.storage_error
+
+    def readiness(self) -> Mapping[str, str]:
+        """See Control."""
+        return {"capacity": "" if self.capacity() else "no recorder slot is free"}
+
+    def move(self, sid: str, state: State) -> None:
+        """Put a recording into a state."""
+        self._rows[sid] = replace(self._rows[sid], state=state)
+
+    def deliver(self, sid: str, *files: FileEntry) -> None:
+        """Say that files stand in the bucket."""
+        row = self._rows[sid]
+        first = row.slice_start_ms or min(entry.slice_start_ms for entry in files)
+        self._rows[sid] = replace(row, files=row.files + files, slice_start_ms=first)
+
+    def _on_air(self) -> list[RecordingStatus]:
+        return [row for row in self._rows.values() if row.state not in TERMINAL]

@@ -1,0 +1,1 @@
+"""Adapters to media servers: one file each, behind the seam in ``base``."""

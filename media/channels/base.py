@@ -1,0 +1,125 @@
+"""The seam to media servers: a room we can listen to."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from media.tape.model import Kind, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """Which tracks of a channel a recording subscribes to.
+
+    ``None`` as a list means everybody.  Deny lists win over allow lists.
+    """
+
+    audio: bool = True
+    video: bool = True
+    audio_uids: frozenset[str] | None = None
+    video_uids: frozenset[str] | None = None
+    not_audio_uids: frozenset[str] = frozenset()
+    not_video_uids: frozenset[str] = frozenset()
+
+    def kinds(self, uid: str) -> frozenset[Kind]:
+        """What to subscribe to of a publisher; empty when nothing."""
+        return frozenset(kind for kind in Kind if self.track(uid, kind))
+
+    def track(self, uid: str, kind: Kind) -> bool:
+        """Whether a track of this kind of this publisher is recorded."""
+        if kind is Kind.AUDIO:
+            wanted, allowed, denied = self.audio, self.audio_uids, self.not_audio_uids
+        else:
+            wanted, allowed, denied = self.video, self.video_uids, self.not_video_uids
+        return wanted and uid not in denied and (allowed is None or uid in allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherJoined:
+    """A publisher is in the channel (also sent for each one already there at join)."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherLeft:
+    """A publisher left the channel or vanished."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackMuted:
+    """A publisher muted or unmuted a track."""
+
+    uid: str
+    source: Source
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How many others are in the channel, listeners included; for ``maxIdleTime``."""
+
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomClosed:
+    """We are out of the channel for good; the last event."""
+
+    reason: str
+
+
+ChannelEvent = PublisherJoined | PublisherLeft | TrackMuted | Occupancy | RoomClosed
+
+
+class Tap(Protocol):
+    """One connection to one publisher, as the recorder offers it to a channel adapter.
+
+    The adapter carries the SDP to the server and back; what arrives goes to the tape.
+    """
+
+    async def offer(self, kinds: Iterable[Kind]) -> str:
+        """An SDP offer to receive these kinds (WHEP)."""
+        ...
+
+    async def accept(self, answer: str) -> None:
+        """Take the server's answer and connect.  Raises ConnectFailed."""
+        ...
+
+    async def answer(self, offer: str) -> str:
+        """Answer a server's offer (Janus); connects in the background."""
+        ...
+
+    async def ended(self) -> str:
+        """Waits until the connection is over; why it is.  Safe to cancel."""
+        ...
+
+    async def close(self) -> None:
+        """Idempotent."""
+        ...
+
+
+class Taps(Protocol):
+    """Where a channel adapter gets its taps from."""
+
+    def open(self, uid: str, *, screen: bool = False) -> Tap:
+        """A tap for one connection of one publisher."""
+        ...
+
+
+class Channel(Protocol):
+    """A room we can listen to.  An adapter translates; it never records."""
+
+    async def join(self) -> None:
+        """Enter as a listener.  Raises ChannelRefused for good, ChannelError to try again."""
+        ...
+
+    def events(self) -> AsyncIterator[ChannelEvent]:
+        """What happens in the room; ends after one RoomClosed, never before."""
+        ...
+
+    async def leave(self) -> None:
+        """Idempotent; harmless before join()."""
+        ...

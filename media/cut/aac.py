@@ -1,0 +1,108 @@
+"""AAC on one global grid of 1024-sample frames, so that slices encoded apart join exactly.
+
+Frame ``j`` holds the samples ``[1024 j, 1024 (j + 1))`` from the recording's origin.  Each range
+of frames is encoded with a lead-in that is thrown away (the encoder's first frames depend on
+what was before) and a look-ahead (its transform overlaps).
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+
+from media.cut import opus
+from media.cut.limiter import Pcm
+from media.errors import CutFailed
+from media.mux.mpegts import CLOCK_HZ, START_TICKS
+from media.tape.model import NS
+
+FRAME = 1024
+TICKS = FRAME * CLOCK_HZ // opus.RATE  # 1920, exactly
+LEAD_FRAMES = 4  # two are enough by measurement; silence costs little
+AHEAD_FRAMES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much an AAC stream may carry."""
+
+    channels: int
+    bitrate: int  # bit/s
+
+
+PROFILES = (Profile(1, 48_000), Profile(1, 128_000), Profile(2, 192_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The frames ``[first, last)`` of the grid."""
+
+    first: int
+    last: int
+
+    @property
+    def sample(self) -> int:
+        """The first sample the encoder wants, lead-in included."""
+        return (self.first - LEAD_FRAMES) * FRAME
+
+    @property
+    def samples(self) -> int:
+        """How many samples the encoder wants, look-ahead included."""
+        return (self.last - self.first + LEAD_FRAMES + AHEAD_FRAMES) * FRAME
+
+    @property
+    def seconds(self) -> float:
+        """How long the frames last."""
+        return (self.last - self.first) * FRAME / opus.RATE
+
+
+def frame_at(at_ns: int, origin_ns: int) -> int:
+    """The first frame that starts at or after a time."""
+    return -(-(at_ns - origin_ns) * opus.RATE // (FRAME * NS))
+
+
+def frame_ns(frame: int, origin_ns: int) -> int:
+    """When a frame starts."""
+    return origin_ns + frame * FRAME * NS // opus.RATE
+
+
+def frame_ticks(frame: int) -> int:
+    """The timestamp of a frame in a recording's files."""
+    return frame * TICKS + START_TICKS
+
+
+def encode(pcm: Pcm, span: Span, profile: Profile) -> list[bytes]:
+    """The raw AAC frames of ``span``; ``pcm`` holds ``span.samples`` from ``span.sample``."""
+    context = _encoder(profile)
+    frames: dict[int, bytes] = {}
+    for i in range(span.samples // FRAME):
+        block = np.ascontiguousarray(pcm[:, i * FRAME : (i + 1) * FRAME])
+        sound = av.AudioFrame.from_ndarray(block, format="fltp", layout=_layout(profile))
+        sound.sample_rate = opus.RATE
+        # Counted from 0 so that the encoder's own delay is the same in every slice.
+        sound.pts = i * FRAME
+        for packet in context.encode(sound):
+            if packet.pts is not None:
+                # The first packet, at -1024, is the encoder's priming.
+                frames[span.first - LEAD_FRAMES + packet.pts // FRAME] = bytes(packet)
+    try:
+        return [frames[j] for j in range(span.first, span.last)]
+    except KeyError as missing:
+        raise CutFailed(f"the AAC encoder left out frame {missing}") from missing
+
+
+def _encoder(profile: Profile) -> AudioCodecContext:
+    context = AudioCodecContext.create("aac", "w")
+    context.sample_rate = opus.RATE
+    context.layout = _layout(profile)
+    context.format = "fltp"
+    context.bit_rate = profile.bitrate
+    context.time_base = Fraction(1, opus.RATE)
+    context.thread_count = 1
+    return context
+
+
+def _layout(profile: Profile) -> str:
+    return "stereo" if profile.channels == 2 else "mono"

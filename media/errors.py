@@ -1,0 +1,52 @@
+"""The root of everything Tapefarm raises on purpose."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Blame(StrEnum):
+    """Whose fault an error is; each dialect maps it to its own codes."""
+
+    CUSTOMER = "customer"
+    CHANNEL = "channel"
+    FARM = "farm"
+
+
+class FarmError(Exception):
+    """Anything the farm raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+    blame: ClassVar[Blame] = Blame.FARM
+
+
+class ChannelError(FarmError):
+    """The media server refused us, went away, or spoke nonsense."""
+
+    retryable = True
+    blame = Blame.CHANNEL
+
+
+class ChannelRefused(ChannelError):
+    """The media server said no for good: wrong token, unknown room, kicked out."""
+
+    retryable = False
+
+
+class ConnectFailed(ChannelError):
+    """ICE or DTLS did not come up in time."""
+
+
+class BadPacket(FarmError):
+    """Bytes from the network that are not what their header says."""
+
+    blame = Blame.CHANNEL
+
+
+class TapeDamaged(FarmError):
+    """A part of the tape cannot be read past this point."""
+
+
+class CutFailed(FarmError):
+    """A slice could not be made from its tape."""
+
+    retryable = True

@@ -1,0 +1,1 @@
+"""Containers and playlists: MPEG-TS, WebM, M3U8."""

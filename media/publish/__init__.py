@@ -1,0 +1,1 @@
+"""`tapefarm publish`: a test publisher for any channel."""

@@ -1,0 +1,198 @@
+"""What is on a tape, as values: tracks, events, part manifests, frames."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from media.rtp.codec import Codec
+
+NS = 1_000_000_000
+
+
+class Kind(StrEnum):
+    """What a track carries."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+class Source(StrEnum):
+    """Where a publisher takes a track from."""
+
+    CAMERA = "camera"
+    MICROPHONE = "microphone"
+    SCREEN = "screen"
+    SCREEN_AUDIO = "screen_audio"
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One RTP stream (one SSRC) of a publisher.
+
+    A publisher who rejoins, or whose SSRC changes, gets a new track; cutters join the tracks
+    of one ``(uid, source)`` into one line of media.
+    """
+
+    id: str  # unique on the tape: "<fence>.<n>"
+    uid: str
+    kind: Kind
+    source: Source
+    ssrc: int
+    codecs: tuple[Codec, ...]  # every payload type that may occur
+    connection: str  # tracks of one connection share the sender's clock
+
+    def codec(self, payload_type: int) -> Codec | None:
+        """The codec of a payload type, or None if it was never negotiated."""
+        for codec in self.codecs:
+            if codec.payload_type == payload_type:
+                return codec
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary for manifests."""
+        return {
+            "id": self.id,
+            "uid": self.uid,
+            "kind": self.kind.value,
+            "source": self.source.value,
+            "ssrc": self.ssrc,
+            "codecs": [codec.to_json() for codec in self.codecs],
+            "connection": self.connection,
+        }
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "Track":
+        """The inverse of :meth:`to_json`."""
+        return cls(
+            row["id"],
+            row["uid"],
+            Kind(row["kind"]),
+            Source(row["source"]),
+            row["ssrc"],
+            tuple(Codec.from_json(codec) for codec in row["codecs"]),
+            row["connection"],
+        )
+
+
+class EventType(StrEnum):
+    """What can happen in a channel, as written on the tape."""
+
+    JOINED = "joined"  # a publisher is there
+    LEFT = "left"
+    TRACK_ADDED = "track_added"
+    TRACK_REMOVED = "track_removed"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    CLOCK = "clock"  # one point of a track's clock map: rtp time <-> wall clock
+
+
+@dataclass(frozen=True, slots=True)
+class TapeEvent:
+    """Something that happened in the channel.
+
+    Each part begins by restating what is true at its start (JOINED, TRACK_ADDED, MUTED and the
+    latest CLOCK of each track, with their original ``at_ns``), so that a part can be understood
+    alone; readers drop the repetitions.
+    """
+
+    type: EventType
+    at_ns: int  # wall clock of the recorder, Unix nanoseconds
+    uid: str = ""  # JOINED, LEFT, MUTED, UNMUTED
+    source: Source | None = None  # MUTED, UNMUTED
+    track: str = ""  # TRACK_ADDED, TRACK_REMOVED, CLOCK: Track.id
+    rtp: int = 0  # CLOCK: RTP timestamp, 32 bits as on the wire
+    wall_ns: int = 0  # CLOCK: the wall clock that belongs to ``rtp``
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary without the fields that this type does not use."""
+        row: dict[str, Any] = {"type": self.type.value, "at_ns": self.at_ns}
+        if self.uid:
+            row["uid"] = self.uid
+        if self.source is not None:
+            row["source"] = self.source.value
+        if self.track:
+            row["track"] = self.track
+        if self.type is EventType.CLOCK:
+            row["rtp"], row["wall_ns"] = self.rtp, self.wall_ns
+        return row
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "TapeEvent":
+        """The inverse of :meth:`to_json`."""
+        source = row.get("source")
+        return cls(
+            EventType(row["type"]),
+            row["at_ns"],
+            row.get("uid", ""),
+            Source(source) if source else None,
+            row.get("track", ""),
+            row.get("rtp", 0),
+            row.get("wall_ns", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PartManifest:
+    """What one part of a tape holds; stands as ``<part>.json`` beside ``<part>.pcapng``."""
+
+    name: str  # "0001-000042": fence and number
+    fence: int
+    number: int
+    from_ns: int  # arrival times in [from_ns, until_ns) are in this part and in no other
+    until_ns: int
+    packets: int
+    bytes: int
+    tracks: tuple[Track, ...]
+    events: tuple[TapeEvent, ...]
+    salvaged: bool = False  # sealed from what a dead recorder left behind
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary for the manifest file."""
+        return {
+            "version": 1,
+            "name": self.name,
+            "fence": self.fence,
+            "number": self.number,
+            "from_ns": self.from_ns,
+            "until_ns": self.until_ns,
+            "packets": self.packets,
+            "bytes": self.bytes,
+            "tracks": [track.to_json() for track in self.tracks],
+            "events": [event.to_json() for event in self.events],
+            "salvaged": self.salvaged,
+        }
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "PartManifest":
+        """The inverse of :meth:`to_json`."""
+        return cls(
+            row["name"],
+            row["fence"],
+            row["number"],
+            row["from_ns"],
+            row["until_ns"],
+            row["packets"],
+            row["bytes"],
+            tuple(Track.from_json(track) for track in row["tracks"]),
+            tuple(TapeEvent.from_json(event) for event in row["events"]),
+            row["salvaged"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One access unit: an encoded picture, or one audio packet.
+
+    ``data`` is a VP8 frame, an H.264 access unit in Annex B form, or an Opus packet, byte for
+    byte what the publisher sent.
+    """
+
+    track: Track
+    codec: Codec
+    time_ns: int  # wall clock of capture, by the track's clock map, Unix nanoseconds
+    rtp_time: int  # unwrapped
+    data: bytes
+    keyframe: bool  # always True for audio
+    intact: bool  # nothing is missing in it, nor between it and the frame before it
+    width: int = 0  # pixels; of key frames only
+    height: int = 0

@@ -1,0 +1,1 @@
+"""Recordings: their state, their queues, and the processes that work on them."""

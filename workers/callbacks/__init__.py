@@ -1,0 +1,1 @@
+"""Notices to customers: signed, retried, never lost."""

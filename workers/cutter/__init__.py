@@ -1,0 +1,1 @@
+"""The worker that makes segments from a tape range."""

@@ -1,0 +1,67 @@
+"""Questions whether a part is ready: None means yes, else the reason why not yet."""
+
+import http.client
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import redis
+import urllib3
+from minio import Minio
+from minio.error import MinioException
+
+from workers.embedded.s3_address import S3Address
+
+Probe = Callable[[], str | None]
+PROBE_S = 2.0  # how long one question may take
+
+
+def http_ok(url: str) -> str | None:
+    """Whether GET answers 200."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=PROBE_S)
+    try:
+        connection.request("GET", parts.path or "/")
+        response = connection.getresponse()
+        if response.status == http.client.OK:
+            return None
+        body = response.read(500).decode("utf-8", "replace").strip()
+    except (OSError, http.client.HTTPException) as exc:
+        return f"{url}: {exc or type(exc).__name__}"
+    finally:
+        connection.close()
+    return f"{url} answers {response.status}: {body}"
+
+
+def redis_answers(url: str) -> str | None:
+    """Whether Redis answers PING (not while it still loads its data)."""
+    client = redis.Redis.from_url(url, socket_timeout=PROBE_S, socket_connect_timeout=PROBE_S)
+    try:
+        client.ping()
+    except redis.RedisError as exc:
+        return f"Redis does not answer: {exc}"
+    finally:
+        client.close()
+    return None
+
+
+def bucket_answers(address: S3Address) -> str | None:
+    """Whether the bucket is there and lets itself be listed; it is made when missing."""
+    client = s3_client(address)
+    try:
+        if not client.bucket_exists(bucket_name=address.bucket):
+            client.make_bucket(bucket_name=address.bucket)
+        next(iter(client.list_objects(bucket_name=address.bucket)), None)
+    except (MinioException, urllib3.exceptions.HTTPError) as exc:
+        return f"object storage at {address.endpoint} does not let us in: {exc}"
+    return None
+
+
+def s3_client(address: S3Address) -> Minio:
+    """A client that gives up soon, for probes."""
+    return Minio(
+        endpoint=address.endpoint,
+        access_key=address.access_key,
+        secret_key=address.secret_key,
+        secure=address.secure,
+        http_client=urllib3.PoolManager(timeout=PROBE_S, retries=False),
+    )

@@ -1,0 +1,50 @@
+"""What a recording looks like from outside: the values that every dialect answers with."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from workers.job.spec import Mode
+from workers.job.state import TERMINAL, State
+
+TrackType = Literal["audio", "video", "audio_and_video"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One playlist (later also MP4) that stands in the customer's bucket."""
+
+    name: str  # object key, with the prefix
+    track_type: TrackType
+    uid: str  # "0" in mix
+    mixed: bool
+    playable: bool  # a plain HLS player can show it
+    slice_start_ms: int  # Unix milliseconds of its first media
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStatus:
+    """A recording as it stands now."""
+
+    sid: str
+    state: State
+    mode: Mode
+    app_id: str
+    cname: str
+    uid: str  # of the recorder
+    files: tuple[FileEntry, ...] = ()  # only what was verified in the bucket
+    slice_start_ms: int = 0  # Unix milliseconds of the first media; 0 before it
+    no_data: bool = False  # it is over and nobody published anything
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will change any more."""
+        return self.state in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class StopOutcome:
+    """How far a stop call got within the time it may take."""
+
+    status: RecordingStatus
+    uploaded: bool  # every file is verified in the bucket
+    no_data: bool = False  # the recording ended without any media

@@ -1,0 +1,1 @@
+"""Finds what was forgotten and asks for it again."""

@@ -1,0 +1,1 @@
+"""The worker that joins a channel and tapes it."""

@@ -1,0 +1,1 @@
+"""Where parts and files wait until the bucket has them."""

@@ -1,0 +1,1 @@
+"""Customers' buckets, through the S3 API."""

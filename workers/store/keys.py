@@ -1,0 +1,85 @@
+"""Every Redis key of the farm: its name, type and life.
+
+========================  ======  =========================================================
+key                       type    what it holds, and until when
+========================  ======  =========================================================
+rec:{sid}                 hash    one recording: spec (sealed), state, fence, origin_ns …
+                                  (fields in store.py); 3 days after its end
+lease:{sid}               string  "<fence>:<owner>": who tapes it now; seconds
+active                    set     sids that are not in a terminal state
+on_air                    set     sids that hold a recorder slot
+claim:{app}:{cname}:{uid} string  sid that this recorder UID is busy with; until its tape is closed
+resource:{nonce}          string  sid that a resource ID was spent on; 31 days
+recorder:{name}           string  slots of a living recorder process; seconds
+finished:{sid}            list    one token once delivered, for a waiting stop call; a minute
+asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds
+lock:{name}               string  short locks of cutters and uploaders
+outbox                    zset    callback ids by the time they are due
+callback:{id}             hash    one callback: app, url, body, attempts; until delivered
+                                  or given up
+sequence:{sid}            string  number of the next callback of a recording; 3 days
+========================  ======  =========================================================
+
+Channel ``stops`` carries the sid of each recording that was asked to stop.
+"""
+
+PREFIX = "tapefarm:"
+ACTIVE = PREFIX + "active"
+ON_AIR = PREFIX + "on_air"
+OUTBOX = PREFIX + "outbox"
+STOPS = PREFIX + "stops"
+RECORDERS = PREFIX + "recorder:"
+
+KEPT_S = 3 * 86400
+RESOURCE_KEPT_S = 31 * 86400
+FINISHED_KEPT_S = 60
+
+
+def recording(sid: str) -> str:
+    """The hash of one recording."""
+    return f"{PREFIX}rec:{sid}"
+
+
+def lease(sid: str) -> str:
+    """Who tapes it now."""
+    return f"{PREFIX}lease:{sid}"
+
+
+def claim(app_id: str, cname: str, uid: str) -> str:
+    """The recording that a recorder UID is busy with in a channel."""
+    return f"{PREFIX}claim:{app_id}:{cname}:{uid}"
+
+
+def resource(nonce: str) -> str:
+    """The recording that a resource ID was spent on."""
+    return f"{PREFIX}resource:{nonce}"
+
+
+def recorder(name: str) -> str:
+    """The heartbeat of a recorder process."""
+    return f"{RECORDERS}{name}"
+
+
+def finished(sid: str) -> str:
+    """Where a stop call waits for the end."""
+    return f"{PREFIX}finished:{sid}"
+
+
+def asked(sid: str, work: str) -> str:
+    """Marks work that was enqueued a moment ago."""
+    return f"{PREFIX}asked:{sid}:{work}"
+
+
+def lock(name: str) -> str:
+    """A short lock."""
+    return f"{PREFIX}lock:{name}"
+
+
+def callback(notice: str) -> str:
+    """One callback that waits."""
+    return f"{PREFIX}callback:{notice}"
+
+
+def sequence(sid: str) -> str:
+    """The callback counter of a recording."""
+    return f"{PREFIX}sequence:{sid}"

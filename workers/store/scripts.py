@@ -1,0 +1,92 @@
+"""Every compare-and-set of the store, as Lua; each says what it answers."""
+
+# KEYS rec, active, on_air, claim, resource   ARGV sid, spec, now_ns, capacity, resource_ttl,
+#   claim_ttl, state
+# 'ok'; 'spent:<sid>' the resource ID started that one; 'conflict' this UID records here already;
+# 'full' no slot is free
+START = """
+local spent = redis.call('GET', KEYS[5])
+if spent then return 'spent:' .. spent end
+if redis.call('EXISTS', KEYS[4]) == 1 then return 'conflict' end
+if redis.call('SCARD', KEYS[3]) >= tonumber(ARGV[4]) then return 'full' end
+redis.call('HSET', KEYS[1], 'spec', ARGV[2], 'state', ARGV[7], 'fence', 0, 'accepted_ns', ARGV[3])
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[1])
+redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[6])
+redis.call('SET', KEYS[5], ARGV[1], 'EX', ARGV[5])
+return 'ok'
+"""
+
+# KEYS rec, lease   ARGV owner, ttl_ms, then pairs from-state, to-state
+# {fence, state} the caller owns the recording now; 'taken' somebody else does; 'state' it needs
+# no recorder
+CLAIM = """
+if redis.call('EXISTS', KEYS[2]) == 1 then return 'taken' end
+local state = redis.call('HGET', KEYS[1], 'state')
+for i = 3, #ARGV, 2 do
+  if ARGV[i] == state then
+    local fence = redis.call('HINCRBY', KEYS[1], 'fence', 1)
+    redis.call('HSET', KEYS[1], 'state', ARGV[i + 1], 'owner', ARGV[1])
+    redis.call('SET', KEYS[2], fence .. ':' .. ARGV[1], 'PX', ARGV[2])
+    return {fence, ARGV[i + 1]}
+  end
+end
+return 'state'
+"""
+
+# KEYS rec, lease   ARGV fence, owner, ttl_ms
+# {state, stop_ns or ''} the lease is ours for another ttl (also when it had lapsed and nobody
+# took it); 'fence' somebody else owns the recording
+RENEW = """
+local row = redis.call('HMGET', KEYS[1], 'fence', 'state', 'stop_ns')
+if row[1] ~= ARGV[1] then return 'fence' end
+redis.call('SET', KEYS[2], ARGV[1] .. ':' .. ARGV[2], 'PX', ARGV[3])
+return {row[2], row[3] or ''}
+"""
+
+# KEYS rec, lease   ARGV fence, owner
+# 1 released; 0 it was not ours
+RELEASE = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] .. ':' .. ARGV[2] then return 0 end
+redis.call('DEL', KEYS[2])
+return 1
+"""
+
+# KEYS rec   ARGV fence ('' for whoever owns it), field, value, …, '--', then from-state, to-state …
+# the new state; 'fence' we no longer own it; 'state:<s>' the event does not fit that state
+MOVE = """
+local row = redis.call('HMGET', KEYS[1], 'fence', 'state')
+if not row[2] then return 'state:' end
+if ARGV[1] ~= '' and row[1] ~= ARGV[1] then return 'fence' end
+local fields, i = {}, 2
+while ARGV[i] ~= '--' do
+  fields[#fields + 1] = ARGV[i]
+  i = i + 1
+end
+for j = i + 1, #ARGV, 2 do
+  if ARGV[j] == row[2] then
+    fields[#fields + 1] = 'state'
+    fields[#fields + 1] = ARGV[j + 1]
+    redis.call('HSET', KEYS[1], unpack(fields))
+    return ARGV[j + 1]
+  end
+end
+return 'state:' .. row[2]
+"""
+
+# KEYS rec   ARGV fence, field, value, …
+# 1 written; 0 we no longer own it
+WRITE = """
+if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+return 1
+"""
+
+# KEYS outbox   ARGV now, hidden_until, count
+# ids of callbacks that are due; they stay in the outbox, hidden until then, so that a worker
+# that dies with one does not lose it
+DUE = """
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
+for _, id in ipairs(ids) do redis.call('ZADD', KEYS[1], ARGV[2], id) end
+return ids
+"""

@@ -1,0 +1,354 @@
+"""The farm's state in Redis: recordings, leases, slots.
+
+A queue message is a hint; what stands here is the truth about who owns a recording.  What the
+spool holds is the truth about its media.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import redis
+from pydantic import SecretStr
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import LockError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StoreUnavailable
+from workers.job.sealed import seal, unseal
+from workers.job.spec import RecordingSpec
+from workers.job.state import ON_AIR, TERMINAL, Event, State, allowed
+from workers.store import keys, scripts
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recording as it stands in Redis.  Times are Unix nanoseconds, 0 when not yet known."""
+
+    sid: str
+    state: State
+    fence: int
+    owner: str
+    accepted_ns: int
+    origin_ns: int  # where its timeline begins
+    stop_ns: int  # when it was asked to stop
+    end_ns: int  # where its timeline ends, once the tape is closed
+    reason: str  # why the tape was closed
+    units_sealed: int  # slices that the tape holds whole
+    first_file_ns: int  # when the first file was verified in the bucket
+    delivered_ns: int
+    no_data: bool  # the tape was closed without any media
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to tape a recording, until the lease lapses or a higher fence appears."""
+
+    sid: str
+    fence: int
+    owner: str
+    state: State
+
+
+class LeaseLost(Exception):
+    """Somebody else owns the recording now."""
+
+
+def connect(url: str) -> redis.Redis:
+    """A client whose calls end within bounded time."""
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=30,
+        socket_connect_timeout=2,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 3),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+    )
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as exc:
+        raise StoreUnavailable("redis did not answer") from exc
+
+
+def _pairs(event: Event) -> list[str]:
+    return [state for move in allowed(event).items() for state in move]
+
+
+class Store:
+    """Recordings in Redis.  Every method may raise StoreUnavailable."""
+
+    def __init__(self, client: redis.Redis, farm_key: SecretStr) -> None:
+        self.client = client
+        self._farm_key = farm_key
+        self._start = client.register_script(scripts.START)
+        self._claim = client.register_script(scripts.CLAIM)
+        self._renew = client.register_script(scripts.RENEW)
+        self._release = client.register_script(scripts.RELEASE)
+        self._move = client.register_script(scripts.MOVE)
+        self._write = client.register_script(scripts.WRITE)
+
+    # -- by the API
+
+    def start(self, spec: RecordingSpec, nonce: str) -> str | None:
+        """Take a recording in.  Returns None, or the sid that this resource ID started before.
+
+        Raises Conflict and NoCapacity; then nothing was written.
+        """
+        with _our_errors():
+            answer = self._start(
+                keys=[
+                    keys.recording(spec.sid),
+                    keys.ACTIVE,
+                    keys.ON_AIR,
+                    keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
+                    keys.resource(nonce),
+                ],
+                args=[
+                    spec.sid,
+                    seal(spec, self._farm_key),
+                    spec.accepted_ns,
+                    self.slots(),
+                    keys.RESOURCE_KEPT_S,
+                    keys.RESOURCE_KEPT_S,
+                    State.QUEUED.value,
+                ],
+            )
+        if answer == "conflict":
+            raise Conflict(spec.cname)
+        if answer == "full":
+            raise NoCapacity("no recorder slot is free")
+        return answer.removeprefix("spent:") if answer != "ok" else None
+
+    def spent(self, nonce: str) -> str | None:
+        """The sid that a resource ID was spent on, if it was."""
+        with _our_errors():
+            sid = self.client.get(keys.resource(nonce))
+        return str(sid) if sid else None
+
+    def ask_stop(self, sid: str, at_ns: int) -> None:
+        """Ask for the end of a recording.  Raises NotFound and AlreadyStopping."""
+        with _our_errors():
+            answer = self._move(
+                keys=[keys.recording(sid)],
+                args=["", "stop_ns", at_ns, "--", *_pairs(Event.STOP_ASKED)],
+            )
+            if not answer.startswith("state:"):
+                self.client.publish(keys.STOPS, sid)
+                return
+        state = answer.removeprefix("state:")
+        if not state or State(state) in TERMINAL:
+            raise NotFound(sid)
+        raise AlreadyStopping(sid)
+
+    def wait_finished(self, sid: str, timeout_s: float) -> bool:
+        """Whether everything was delivered within the time."""
+        with _our_errors():
+            token = self.client.blpop([keys.finished(sid)], timeout=timeout_s)
+            if token is not None:
+                self._say_finished(sid)  # others may wait too
+        return token is not None
+
+    def _say_finished(self, sid: str) -> None:
+        with self.client.pipeline() as pipe:
+            pipe.delete(keys.finished(sid))
+            pipe.rpush(keys.finished(sid), "1")
+            pipe.expire(keys.finished(sid), keys.FINISHED_KEPT_S)
+            pipe.execute()
+
+    def slots(self) -> int:
+        """Slots of all recorders that are alive."""
+        with _our_errors():
+            names = list(self.client.scan_iter(keys.RECORDERS + "*", count=1000))
+            return sum(int(value) for value in self.client.mget(names) if value) if names else 0
+
+    def taken(self) -> int:
+        """Slots in use."""
+        with _our_errors():
+            return int(self.client.scard(keys.ON_AIR))
+
+    # -- by recorders
+
+    def heartbeat(self, recorder: str, slots: int, ttl_s: float) -> None:
+        """Say that a recorder process is alive."""
+        with _our_errors():
+            self.client.set(keys.recorder(recorder), slots, px=int(ttl_s * 1000))
+
+    def retire(self, recorder: str) -> None:
+        """Say that a recorder process takes nothing new."""
+        with _our_errors():
+            self.client.delete(keys.recorder(recorder))
+
+    def claim(self, sid: str, owner: str, ttl_s: float) -> Claim | None:
+        """Become the owner, or None when somebody is or nobody need be."""
+        with _our_errors():
+            answer = self._claim(
+                keys=[keys.recording(sid), keys.lease(sid)],
+                args=[owner, int(ttl_s * 1000), *_pairs(Event.CLAIMED)],
+            )
+        if isinstance(answer, str):
+            return None
+        return Claim(sid, int(answer[0]), owner, State(answer[1]))
+
+    def renew(self, claim: Claim, ttl_s: float) -> tuple[State, int]:
+        """Keep the lease; returns the state and stop_ns (0 if none).  Raises LeaseLost."""
+        with _our_errors():
+            answer = self._renew(
+                keys=[keys.recording(claim.sid), keys.lease(claim.sid)],
+                args=[claim.fence, claim.owner, int(ttl_s * 1000)],
+            )
+        if isinstance(answer, str):
+            raise LeaseLost(claim.sid)
+        return State(answer[0]), int(answer[1] or 0)
+
+    def release(self, claim: Claim) -> None:
+        """Give the lease back, so that another may take over at once."""
+        with _our_errors():
+            self._release(
+                keys=[keys.recording(claim.sid), keys.lease(claim.sid)],
+                args=[claim.fence, claim.owner],
+            )
+
+    def move(self, claim: Claim, event: Event, **fields: str | int) -> State | None:
+        """Move a recording we own; None if the event does not fit its state.
+
+        Raises LeaseLost when a higher fence appeared.
+        """
+        pairs = [item for field in fields.items() for item in field]
+        with _our_errors():
+            answer = self._move(
+                keys=[keys.recording(claim.sid)],
+                args=[claim.fence, *pairs, "--", *_pairs(event)],
+            )
+        if answer == "fence":
+            raise LeaseLost(claim.sid)
+        return None if answer.startswith("state:") else State(answer)
+
+    def write(self, claim: Claim, **fields: str | int) -> None:
+        """Set fields of a recording we own.  Raises LeaseLost."""
+        pairs = [item for field in fields.items() for item in field]
+        with _our_errors():
+            if not self._write(keys=[keys.recording(claim.sid)], args=[claim.fence, *pairs]):
+                raise LeaseLost(claim.sid)
+
+    def tape_closed(self, claim: Claim, spec: RecordingSpec, **fields: str | int) -> None:
+        """The tape is closed: the slot, the UID and the lease are free again."""
+        self.move(claim, Event.TAPE_CLOSED, **fields)
+        with _our_errors(), self.client.pipeline() as pipe:
+            pipe.srem(keys.ON_AIR, claim.sid)
+            pipe.delete(keys.claim(spec.app_id, spec.cname, spec.recorder_uid))
+            pipe.delete(keys.lease(claim.sid))
+            pipe.execute()
+
+    # -- by cutters, uploaders and the reconciler
+
+    def row(self, sid: str) -> Row | None:
+        """A recording, or None."""
+        with _our_errors():
+            raw = self.client.hgetall(keys.recording(sid))
+        if "state" not in raw:
+            return None
+        text = {str(name): str(value) for name, value in raw.items()}
+        number = {name: int(text.get(name) or 0) for name in _NUMBERS}
+        return Row(
+            sid=sid,
+            state=State(text["state"]),
+            owner=text.get("owner", ""),
+            reason=text.get("reason", ""),
+            no_data=text.get("no_data", "") == "1",
+            **number,
+        )
+
+    def spec(self, sid: str) -> RecordingSpec:
+        """What was asked for.  Raises NotFound."""
+        with _our_errors():
+            text = self.client.hget(keys.recording(sid), "spec")
+        if text is None:
+            raise NotFound(sid)
+        return unseal(text, self._farm_key)
+
+    def active(self) -> list[str]:
+        """Recordings that are not in a terminal state."""
+        with _our_errors():
+            return sorted(str(sid) for sid in self.client.smembers(keys.ACTIVE))
+
+    def leased(self, sid: str) -> bool:
+        """Whether a recorder holds it now."""
+        with _our_errors():
+            return bool(self.client.exists(keys.lease(sid)))
+
+    def mark_first_file(self, sid: str, at_ns: int) -> None:
+        """Remember when the first file was verified."""
+        with _our_errors():
+            self.client.hsetnx(keys.recording(sid), "first_file_ns", at_ns)
+
+    def finish(self, sid: str, event: Event, at_ns: int) -> bool:
+        """End a recording; True for the one caller who did it."""
+        with _our_errors():
+            answer = self._move(
+                keys=[keys.recording(sid)], args=["", "delivered_ns", at_ns, "--", *_pairs(event)]
+            )
+            if answer.startswith("state:"):
+                return False
+            with self.client.pipeline() as pipe:
+                pipe.srem(keys.ACTIVE, sid)
+                pipe.srem(keys.ON_AIR, sid)
+                pipe.expire(keys.recording(sid), keys.KEPT_S)
+                pipe.execute()
+            self._say_finished(sid)
+        return True
+
+    def ask_once(self, sid: str, work: str, ttl_s: float) -> bool:
+        """True for the first who asks within the time; keeps the queues free of repetitions."""
+        with _our_errors():
+            key = keys.asked(sid, work)
+            return bool(self.client.set(key, "1", nx=True, px=int(ttl_s * 1000)))
+
+    @contextmanager
+    def locked(self, name: str, *, ttl_s: float, wait_s: float) -> Iterator[bool]:
+        """Hold a short lock; yields False when it could not be had in time."""
+        lock = self.client.lock(keys.lock(name), timeout=ttl_s, blocking_timeout=wait_s, sleep=0.02)
+        with _our_errors():
+            held = lock.acquire()
+        try:
+            yield held
+        finally:
+            if held:
+                try:
+                    lock.release()
+                except LockError:
+                    pass  # it lapsed: whoever holds it now must not be disturbed
+                except RedisError as exc:
+                    raise StoreUnavailable("lock not released") from exc
+
+
+_NUMBERS = (
+    "fence",
+    "accepted_ns",
+    "origin_ns",
+    "stop_ns",
+    "end_ns",
+    "units_sealed",
+    "first_file_ns",
+    "delivered_ns",
+)
+
+
+def is_on_air(state: State) -> bool:
+    """Whether a recording in this state needs a recorder."""
+    return state in ON_AIR
+
+
+def now_ns() -> int:
+    """The wall clock, Unix nanoseconds."""
+    return time.time_ns()

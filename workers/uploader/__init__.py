@@ -1,0 +1,1 @@
+"""The worker that brings files to the bucket and keeps the playlists."""
