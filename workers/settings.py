@@ -40,6 +40,7 @@ class Settings(BaseSettings):
 
     slots: int = Field(200, ge=1, le=2000)  # recordings that one recorder process holds
     allow_private_endpoints: bool = False  # storage and callbacks on loopback or private addresses
+    requests_per_second: float | None = Field(None, gt=0)  # quota of each app; None: no quota
     storage_check_s: float = Field(1.0, gt=0, le=10)
     lease_ttl_s: float = Field(4.0, ge=1, le=60)
     part_s: int = Field(5, ge=1, le=15)  # seconds on one tape part; must divide 15

@@ -165,7 +165,7 @@ class StorageConfig(Body):
     bucket: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$")]
     access_key: Key
     secret_key: Key
-    sts_token: Annotated[Token, AfterValidator(_key)] = SecretStr("")
+    sts_token: Token = SecretStr("")
     sts_expiration: Annotated[int, _ranged(1, 2**53)] | None = None
     file_name_prefix: Annotated[tuple[FolderName, ...], Field(strict=False)] = ()
     extension_params: ExtensionParams = ExtensionParams()

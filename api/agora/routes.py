@@ -1,9 +1,11 @@
 """The dialect's routes (reference §1.3): who calls, what they sent, what they get."""
 
+import math
 from typing import Final
 
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.agora import codes
 from api.agora.codes import Call
@@ -83,7 +85,10 @@ def answer(status: int, body: Document) -> Response:
 
 
 def _document() -> Document:
-    return parse(request.get_data(cache=False), request.headers.get("Content-Type"))
+    raw = request.get_data(cache=False)
+    if len(raw) >= (request.max_content_length or math.inf):
+        raise RequestEntityTooLarge  # a chunked body ends at the limit without a word
+    return parse(raw, request.headers.get("Content-Type"))
 
 
 def _call() -> Call:

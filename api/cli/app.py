@@ -15,6 +15,7 @@ main = typer.Typer(
     name="tapefarm",
     help="A self-hosted recording farm for real-time audio and video channels.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,  # their local variables would hold secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )

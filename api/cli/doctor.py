@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -133,5 +134,5 @@ def _probes(farm: Mapping[str, Any]) -> dict[str, Probe]:
     for role, urls in farm["metrics"].items():
         for number, url in enumerate(urls if isinstance(urls, list) else [urls], start=1):
             if url is not None:
-                probes[f"{role} {number} metrics"] = lambda url=url: http_ok(url)
+                probes[f"{role} {number} metrics"] = partial(http_ok, url)
     return probes

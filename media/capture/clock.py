@@ -155,6 +155,19 @@ class TrackClock:
         """Begin with this point instead of the first packet's arrival."""
         self._line, self._line_at_ns, self._placed = point, at_ns, True
 
+    def begin(self, rtp: int, ntp_ns: int) -> list[Point]:
+        """A sender report that came before the first packet.
+
+        A server may have kept it for us, so when it came says nothing, but the first packet is
+        as good: by the report it has an NTP time, too.
+        """
+        first = self._newest
+        first_ntp_ns = ntp_ns + ns_between(rtp, first.rtp, self._rate)
+        wall_ns = self._sender.wall_ns(first_ntp_ns, first.at_ns)
+        if wall_ns is None:
+            return []
+        return self._through(Point(first.rtp, wall_ns), first.at_ns)
+
     def report(self, rtp: int, ntp_ns: int, arrival_ns: int) -> list[Point]:
         """A sender report of this track (RFC 3550 §6.4.1)."""
         wall_ns = self._sender.wall_ns(ntp_ns, arrival_ns)

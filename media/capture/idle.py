@@ -35,11 +35,11 @@ class Idle:
         self._others = others
         self._look(now_s)
 
-    def lost(self, now_s: float) -> None:
-        """The channel is gone; nobody can be seen."""
+    def lost(self, now_s: float, grace_s: float) -> None:
+        """The channel cannot be seen; that is no reason to end before the grace is over."""
         self._publishers.clear()
         self._others = 0
-        self._look(now_s)
+        self._empty_since_s = now_s + grace_s
 
     def remaining_s(self, now_s: float) -> float | None:
         """How long until it is idle for too long, 0.0 when it is; None while somebody is there."""
@@ -50,5 +50,5 @@ class Idle:
     def _look(self, now_s: float) -> None:
         if not self.empty:
             self._empty_since_s = None
-        elif self._empty_since_s is None:
+        elif self._empty_since_s is None or self._empty_since_s > now_s:
             self._empty_since_s = now_s

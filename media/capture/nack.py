@@ -44,15 +44,21 @@ class Gaps:
         """How many packets should have arrived since the sequence began."""
         return self.next - self.base
 
-    def irregular(self, seq: int, now_ns: int) -> None:
-        """A packet came that is not ``next``: a hole opens, or a late or repeated one is here."""
+    def irregular(self, seq: int, now_ns: int, *, excused: bool = False) -> bool:
+        """A packet came that may not be ``next``; whether it is the newest now.
+
+        A hole before it is asked for, unless it is excused: packets of a muted track stay with
+        the room.
+        """
         ahead = (seq - self.next) & 0xFFFF
-        if ahead < DROPOUT:
-            self._open(self.next + ahead, now_ns)
-        elif 0x10000 - ahead <= MISORDER:
+        if 0x10000 - ahead <= MISORDER:
             self._missing.pop(self.next + ahead - 0x10000, None)
+            return False
+        if ahead >= DROPOUT or (ahead and excused):
+            self._restart(self.next + ahead)
         else:
-            self._restart(seq)
+            self._open(self.next + ahead, now_ns)
+        return True
 
     def due(self, now_ns: int) -> list[int]:
         """What to ask for now, as 16-bit numbers in order; forgets what is past patience."""
@@ -65,6 +71,11 @@ class Gaps:
                 gap.asked_ns = now_ns
                 ask.append(number & 0xFFFF)
         return ask
+
+    def give_up_all(self) -> None:
+        """Nothing more will come."""
+        self._given_up += len(self._missing)
+        self._missing.clear()
 
     def take_given_up(self) -> int:
         """How many packets were given up since the last call."""
@@ -81,9 +92,8 @@ class Gaps:
             del self._missing[next(iter(self._missing))]
             self._given_up += 1
 
-    def _restart(self, seq: int) -> None:
-        self._given_up += len(self._missing)
-        self._missing.clear()
+    def _restart(self, number: int) -> None:
+        self.give_up_all()
         arrived = self.expected + 1  # reports go on counting
-        self.next = ((self.next >> 16) + 1 << 16) + seq + 1
+        self.next = number + 1
         self.base = self.next - arrived

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -83,7 +83,11 @@ class RoomChannel:
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._follower = asyncio.create_task(self._follow(opened), name="room-events")
         try:
-            await opened
+            async with asyncio.timeout(OPEN_S):
+                await opened
+        except TimeoutError as exc:
+            await self.leave()
+            raise ChannelError("the channel did not answer in time") from exc
         except BaseException:
             await self.leave()
             raise
@@ -118,11 +122,12 @@ class RoomChannel:
         waits, seen_s = pauses(), time.monotonic()
         while True:
             try:
-                async for name, data in self._stream():
-                    await self._take(name, data)
-                    waits, seen_s = pauses(), time.monotonic()
-                    if not opened.done():
-                        opened.set_result(None)
+                async with contextlib.aclosing(self._stream()) as stream:
+                    async for name, data in stream:
+                        await self._take(name, data)
+                        waits, seen_s = pauses(), time.monotonic()
+                        if not opened.done():
+                            opened.set_result(None)
             except ChannelError as exc:
                 if not opened.done():
                     opened.set_exception(exc)
@@ -133,7 +138,7 @@ class RoomChannel:
                     return
             await asyncio.sleep(next(waits))
 
-    async def _stream(self) -> AsyncIterator[Message]:
+    async def _stream(self) -> AsyncGenerator[Message]:
         url = f"{self._base}/channels/{self._cname}/events?" + urlencode({"as": self._uid})
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=OPEN_S, sock_read=SILENCE_S)
         with channel_errors("the event stream of the channel"):
@@ -148,7 +153,7 @@ class RoomChannel:
             events = self._translate(name, data)
         except (KeyError, TypeError, ValueError) as exc:
             raise ChannelError(f"an event of the channel is malformed: {name}") from exc
-        others = len({uid for uid, _ in self._sessions} | self._listeners - {self._uid})
+        others = len(({uid for uid, _ in self._sessions} | self._listeners) - {self._uid})
         if others != self._others:
             self._others = others
             events.append(Occupancy(others))

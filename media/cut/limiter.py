@@ -25,7 +25,8 @@ def limit(pcm: Pcm, first: int) -> Pcm:
     gains = _block_gains(pcm, shift)
     centres = np.arange(len(gains)) * BLOCK + BLOCK // 2 - shift
     curve = np.interp(np.arange(pcm.shape[1]), centres, gains).astype(np.float32)
-    return np.clip(pcm * curve, -1.0, 1.0)
+    limited: Pcm = np.clip(pcm * curve, -1.0, 1.0)
+    return limited
 
 
 def _block_gains(pcm: Pcm, shift: int) -> npt.NDArray[np.float64]:

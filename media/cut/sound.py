@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 PREROLL = 4800  # samples a decoder is warmed up for; RFC 7845 §4.6 asks for 80 ms
 _FADE = 120  # samples: 2.5 ms at the edges of a hole, against clicks
-_FULL_SCALE = 32768.0
+_FULL_SCALE = np.float32(32768.0)
 
 
 class OpusDecoder:
@@ -44,7 +44,8 @@ class OpusDecoder:
     def _samples(self, frame: av.AudioFrame) -> Pcm:
         count = frame.samples * self._channels
         raw = np.frombuffer(frame.planes[0], np.int16, count)  # type: ignore[call-overload]  # a plane is a buffer
-        return raw.reshape(-1, self._channels).T.astype(np.float32) / np.float32(_FULL_SCALE)
+        wave: Pcm = raw.reshape(-1, self._channels).T.astype(np.float32) / _FULL_SCALE
+        return wave
 
 
 class TrackSound:

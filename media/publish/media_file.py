@@ -14,12 +14,13 @@ from media.errors import FarmError
 from media.publish.encoders import AUDIO_RATE, OPUS_SAMPLES
 from media.publish.inspect_file import inspect
 from media.publish.lanes import AudioLane, CopiedAudio, CopiedVideo, Lane, VideoLane
-from media.publish.sources import CLOCK_RATES, Unit
+from media.publish.sources import CLOCK_RATES, CONSTRAINED_BASELINE, Unit
 from media.tape.model import Kind
 
 _log = structlog.get_logger(__name__)
 
 _CACHE_BYTES = 64 << 20
+_STEP_S = 0.1
 _PACKET_S = OPUS_SAMPLES / AUDIO_RATE
 
 
@@ -53,6 +54,8 @@ class FileSource:
         self._size, self._bitrate = size, bitrate
         self.channels = 2 if self._facts.channels > 1 else 1
         wanted = ((Kind.VIDEO, self.video is not None), (Kind.AUDIO, self._audio))
+        copied = self._copies_video()
+        self.profile_level_id = self._facts.profile_level_id if copied else CONSTRAINED_BASELINE
         self.kinds = frozenset(kind for kind, there in wanted if there)
         if not self.kinds:
             raise UnreadableMedia(f"{path} holds nothing to publish")
@@ -66,10 +69,13 @@ class FileSource:
         return self.kinds & frozenset(kind for kind, copied in lanes if copied)
 
     def step(self, *, keyframe: bool) -> list[Unit]:
-        """The next unit; ``keyframe`` cannot be granted."""
+        """The next 100 ms or so; ``keyframe`` cannot be granted."""
         del keyframe
+        units: list[Unit] = []
         with _our_errors(self._path):
-            return [next(self._units)]
+            while not units or units[-1].time_s < units[0].time_s + _STEP_S:
+                units.append(next(self._units))
+        return units
 
     def close(self) -> None:
         """Close the file."""

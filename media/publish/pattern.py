@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from media.errors import Blame, FarmError
 from media.publish import frame_code, glyphs
 from media.publish.frame_code import COLUMN, ROW, ROWS, TOP, UNITS
 
@@ -25,6 +26,12 @@ class _Text:
     scale: int
 
 
+class BadPattern(FarmError):
+    """No pattern can be drawn with these numbers."""
+
+    blame = Blame.CUSTOMER
+
+
 class PatternPicture:
     """The pattern of one uid at one size; every frame is a function of its number alone.
 
@@ -34,7 +41,9 @@ class PatternPicture:
 
     def __init__(self, uid: str, *, width: int, height: int, fps: int) -> None:
         if width % 2 or height % 2 or min(width, height) < 90:
-            raise ValueError(f"a pattern of {width}x{height} pixels: even sizes from 90 on, please")
+            raise BadPattern(f"a pattern of {width}x{height} pixels: even sizes from 90 on, please")
+        if not 1 <= fps <= 120:
+            raise BadPattern(f"a pattern of {fps} frames per second: 1 to 120, please")
         self._uid = uid
         self._code = frame_code.uid_code(uid)
         self._width, self._height, self._fps = width, height, fps

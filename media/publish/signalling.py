@@ -1,6 +1,5 @@
 """How a publisher gets into a channel; apart from sending, one class per media server."""
 
-import asyncio
 from typing import Protocol
 from urllib.parse import quote, urljoin
 
@@ -59,7 +58,7 @@ class Whip:
         """POST to the session."""
         if self._session is None:
             raise ChannelError("nothing to mute before joining")
-        body = {"kind": kind.value, "muted": muted}
+        body: dict[str, object] = {"kind": kind.value, "muted": muted}
         await self._ask("POST", f"{self._session}/mute", body)
 
     async def leave(self) -> None:
@@ -90,7 +89,7 @@ class Whip:
                 text = await answer.text()
                 _check(answer.status, text)
                 return answer.status, text, answer.headers.get("Location")
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as exc:
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise ChannelError(f"the room cannot be reached: {exc!r}") from exc
 
 

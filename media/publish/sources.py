@@ -11,6 +11,7 @@ from media.tape.model import Kind
 CLOCK_RATES = {Kind.AUDIO: AUDIO_RATE, Kind.VIDEO: VIDEO_RATE}
 _AUDIO_STEP_S = 0.1  # how much sound is made at a time when there is no picture
 _KEYFRAME_S = 10.0
+CONSTRAINED_BASELINE = "42e01f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class MediaSource(Protocol):
     @property
     def channels(self) -> int:
         """Of the sound: 1 or 2."""
+        ...
+
+    @property
+    def profile_level_id(self) -> str:
+        """Of H.264, six hex digits (RFC 6184 §8.1)."""
         ...
 
     def step(self, *, keyframe: bool) -> list[Unit]:
@@ -86,6 +92,7 @@ class PatternSource:
         self._opus = OpusEncoder()
         self.video = video
         self.channels = 1
+        self.profile_level_id = CONSTRAINED_BASELINE
         wanted = ((Kind.VIDEO, self._picture), (Kind.AUDIO, self._sound))
         self.kinds = frozenset(kind for kind, made in wanted if made is not None)
 

@@ -1,0 +1,1 @@
+"""RTP and RTCP packets as bytes and values; pure."""

@@ -4,7 +4,6 @@
 ``video_frames`` and ``audio_samples`` get the arrays out of a file.
 """
 
-from .files import AudioSamples, GrayFrame, audio_samples, crop_to_fill, video_frames
 from media.publish.frame_code import uid_code
 from media.publish.read_pattern import (
     beep_onsets,
@@ -15,6 +14,7 @@ from media.publish.read_pattern import (
     tone_presence,
 )
 from media.publish.tones import beep_hz, tone_hz
+from tests.judge.files import AudioSamples, GrayFrame, audio_samples, crop_to_fill, video_frames
 
 __all__ = [
     "AudioSamples",

@@ -10,7 +10,6 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 
-
 @dataclass(frozen=True)
 class GrayFrame:
     """One picture: its time in the file (s) and its luma."""
@@ -50,8 +49,8 @@ def audio_samples(path: Path | str, rate: int = 48_000) -> AudioSamples:
         for frame in container.decode(audio=0):
             # One frame at a time: a resampler fed across a hole would close it.
             time_s = float(frame.time)
-            for ready in resampler.resample(frame):
-                pieces.append((time_s, ready.to_ndarray().reshape(-1)))
+            ready = [piece.to_ndarray().reshape(-1) for piece in resampler.resample(frame)]
+            pieces.append((time_s, np.concatenate(ready)))
     if not pieces:
         return AudioSamples(0.0, rate, np.zeros(0, np.float32))
     start_s = pieces[0][0]

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import redis
 import urllib3
 from minio import Minio
-from minio.error import MinioException
+from minio.error import InvalidResponseError, MinioException
 
 from workers.embedded.s3_address import S3Address
 
@@ -48,12 +48,20 @@ def bucket_answers(address: S3Address) -> str | None:
     """Whether the bucket is there and lets itself be listed; it is made when missing."""
     client = s3_client(address)
     try:
-        if not client.bucket_exists(bucket_name=address.bucket):
+        if not _exists(client, address.bucket):
             client.make_bucket(bucket_name=address.bucket)
         next(iter(client.list_objects(bucket_name=address.bucket)), None)
     except (MinioException, urllib3.exceptions.HTTPError) as exc:
         return f"object storage at {address.endpoint} does not let us in: {exc}"
     return None
+
+
+def _exists(client: Minio, bucket: str) -> bool:
+    try:
+        return client.bucket_exists(bucket_name=bucket)
+    except InvalidResponseError:
+        # rclone says "no such bucket" in a content type that the client does not read.
+        return bucket in {found.name for found in client.list_buckets()}
 
 
 def s3_client(address: S3Address) -> Minio:

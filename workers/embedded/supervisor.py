@@ -112,9 +112,14 @@ class Supervisor:
         self._asked += 1
 
     def start(self, parts: Iterable[Part], *, within_s: float) -> None:
-        """Start parts and wait until each is ready or a stop is asked.  Raises PartFailed."""
+        """Start parts and wait until each is ready or a stop is asked.
+
+        Raises PartFailed, and ValueError for a name that is in use.
+        """
         probes = {}
         for part in parts:
+            if part.name in self._slots:  # its child would be lost
+                raise ValueError(f"there is a part named {part.name} already")
             self._slots[part.name] = _Slot(part, self._log_dir)
             probes[part.name] = part.ready
         self.wait_ready(probes, within_s=within_s)

@@ -12,6 +12,7 @@ claim:{app}:{cname}:{uid} string  sid that this recorder UID is busy with; until
 resource:{nonce}          string  sid that a resource ID was spent on; 31 days
 recorder:{name}           string  slots of a living recorder process; seconds
 finished:{sid}            list    one token once delivered, for a waiting stop call; a minute
+files:{sid}               hash    playlists in the bucket: object key -> FileEntry as JSON; 31 days
 asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds
 lock:{name}               string  short locks of cutters and uploaders
 outbox                    zset    callback ids by the time they are due
@@ -65,6 +66,11 @@ def finished(sid: str) -> str:
     return f"{PREFIX}finished:{sid}"
 
 
+def files(sid: str) -> str:
+    """The playlists that stand in the bucket."""
+    return f"{PREFIX}files:{sid}"
+
+
 def asked(sid: str, work: str) -> str:
     """Marks work that was enqueued a moment ago."""
     return f"{PREFIX}asked:{sid}:{work}"
@@ -83,3 +89,11 @@ def callback(notice: str) -> str:
 def sequence(sid: str) -> str:
     """The callback counter of a recording."""
     return f"{PREFIX}sequence:{sid}"
+
+
+CELERY_PREFIX = PREFIX + "celery:"
+
+
+def celery_queue(queue: str) -> str:
+    """The list in which Celery keeps the messages of a queue."""
+    return f"{CELERY_PREFIX}{queue}"

@@ -4,10 +4,11 @@ A queue message is a hint; what stands here is the truth about who owns a record
 spool holds is the truth about its media.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import redis
 from pydantic import SecretStr
@@ -21,9 +22,8 @@ from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, 
 from workers.job.sealed import seal, unseal
 from workers.job.spec import RecordingSpec
 from workers.job.state import ON_AIR, TERMINAL, Event, State, allowed
+from workers.job.status import FileEntry
 from workers.store import keys, scripts
-
-NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,6 @@ class Row:
     end_ns: int  # where its timeline ends, once the tape is closed
     reason: str  # why the tape was closed
     units_sealed: int  # slices that the tape holds whole
-    first_file_ns: int  # when the first file was verified in the bucket
     delivered_ns: int
     no_data: bool  # the tape was closed without any media
 
@@ -130,12 +129,6 @@ class Store:
             raise NoCapacity("no recorder slot is free")
         return answer.removeprefix("spent:") if answer != "ok" else None
 
-    def spent(self, nonce: str) -> str | None:
-        """The sid that a resource ID was spent on, if it was."""
-        with _our_errors():
-            sid = self.client.get(keys.resource(nonce))
-        return str(sid) if sid else None
-
     def ask_stop(self, sid: str, at_ns: int) -> None:
         """Ask for the end of a recording.  Raises NotFound and AlreadyStopping."""
         with _our_errors():
@@ -188,6 +181,12 @@ class Store:
         """Say that a recorder process takes nothing new."""
         with _our_errors():
             self.client.delete(keys.recorder(recorder))
+
+    def stops(self) -> redis.client.PubSub:
+        """A subscription to the sids of recordings that are asked to stop; the caller closes it."""
+        pubsub: redis.client.PubSub = self.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # redis-py
+        pubsub.subscribe(keys.STOPS)
+        return pubsub
 
     def claim(self, sid: str, owner: str, ttl_s: float) -> Claim | None:
         """Become the owner, or None when somebody is or nobody need be."""
@@ -287,10 +286,18 @@ class Store:
         with _our_errors():
             return bool(self.client.exists(keys.lease(sid)))
 
-    def mark_first_file(self, sid: str, at_ns: int) -> None:
-        """Remember when the first file was verified."""
+    def save_file(self, sid: str, file: FileEntry) -> None:
+        """A playlist stands in the bucket."""
+        with _our_errors(), self.client.pipeline() as pipe:
+            pipe.hset(keys.files(sid), file.name, json.dumps(asdict(file)))
+            pipe.expire(keys.files(sid), keys.RESOURCE_KEPT_S)
+            pipe.execute()
+
+    def files(self, sid: str) -> list[FileEntry]:
+        """The playlists that stand in the bucket, by name."""
         with _our_errors():
-            self.client.hsetnx(keys.recording(sid), "first_file_ns", at_ns)
+            rows = self.client.hgetall(keys.files(sid))
+        return [FileEntry(**json.loads(rows[name])) for name in sorted(rows)]
 
     def finish(self, sid: str, event: Event, at_ns: int) -> bool:
         """End a recording; True for the one caller who did it."""
@@ -313,6 +320,11 @@ class Store:
         with _our_errors():
             key = keys.asked(sid, work)
             return bool(self.client.set(key, "1", nx=True, px=int(ttl_s * 1000)))
+
+    def queue_depth(self, queue: str) -> int:
+        """Messages that wait in a queue."""
+        with _our_errors():
+            return int(self.client.llen(keys.celery_queue(queue)))
 
     @contextmanager
     def locked(self, name: str, *, ttl_s: float, wait_s: float) -> Iterator[bool]:
@@ -339,7 +351,6 @@ _NUMBERS = (
     "stop_ns",
     "end_ns",
     "units_sealed",
-    "first_file_ns",
     "delivered_ns",
 )
 

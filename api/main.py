@@ -1,0 +1,57 @@
+"""``tapefarm api``: the REST API in one process of many threads."""
+
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from api.app import create_app
+from workers import engine, logs
+from workers.control import Farm
+from workers.metrics.metrics import Metrics
+from workers.settings import Settings
+from workers.storage.check import StorageCheck
+from workers.store.store import Store, connect
+
+_THREADS = 128  # a synchronous stop holds one for as long as the last files take
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn, configured here and nowhere else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"{self._settings.host}:{self._settings.port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": _THREADS,
+            "backlog": 1024,
+            "keepalive": 15,
+            "timeout": 60,
+            "graceful_timeout": 25,
+            "limit_request_line": 8190,
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        # Called in the worker, after the fork: connections and threads belong to it alone.
+        settings = self._settings
+        store = Store(connect(settings.redis_url), settings.farm_key)
+        queues = engine.Queues(engine.make(settings.redis_url))
+        farm = Farm(store, queues, StorageCheck(settings.storage_check_s))
+        return create_app(
+            farm, settings, Metrics(), requests_per_second=settings.requests_per_second
+        )
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM."""
+    logs.configure(settings.log_format, settings.log_level, "api")
+    _Server(settings).run()

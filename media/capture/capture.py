@@ -1,0 +1,219 @@
+"""One recording's capture: in the channel until told to stop, everything heard put on tape."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from media.capture.deck import Deck
+from media.capture.idle import Idle
+from media.capture.observer import CaptureObserver
+from media.capture.rack import Rack
+from media.channels.backoff import pauses
+from media.channels.base import (
+    Channel,
+    ChannelEvent,
+    Occupancy,
+    PublisherJoined,
+    PublisherLeft,
+    RoomClosed,
+    TrackMuted,
+    Wants,
+)
+from media.channels.registry import open_channel
+from media.errors import ChannelError, ChannelRefused
+from media.rtc.drain import Drain
+from media.tape.model import Kind, Source
+from media.tape.writer import TapeWriter
+
+TICK_S = 0.25
+JOIN_S = 10.0
+LEAVE_S = 6.0
+STEADY_S = 30.0  # in the channel for so long: back-off begins anew
+GRACE_S = 300.0  # a channel that cannot be reached counts as empty only after this
+
+log = structlog.get_logger(__name__)
+
+
+def kind_of(source: Source) -> Kind:
+    """What a source carries."""
+    video = source in (Source.CAMERA, Source.SCREEN)
+    return Kind.VIDEO if video else Kind.AUDIO
+
+
+class Capture:
+    """Joins a channel, taps every wanted publisher, and stays until there is a reason to go.
+
+    The writer stays open: who made it closes it.
+    """
+
+    def __init__(
+        self,
+        *,
+        channel_url: str,
+        cname: str,
+        recorder_uid: str,
+        token: str | None,
+        wants: Wants,
+        writer: TapeWriter,
+        live: bool,
+        max_idle_s: float,
+        observer: CaptureObserver,
+        track_prefix: str,
+        drain: Drain,
+    ) -> None:
+        self._url, self._cname, self._token = channel_url, cname, token
+        self._uid = recorder_uid
+        self._wants = wants
+        self._observer = observer
+        self._deck = Deck(writer, observer, track_prefix)
+        self._rack = Rack(self._deck, drain)
+        self._idle = Idle(live=live, max_idle_s=max_idle_s, now_s=time.monotonic())
+        self._idle_changed = asyncio.Event()
+        self._publishers: set[str] = set()
+
+    async def run(self, stop: asyncio.Event) -> str:
+        """Record until ``"stopped"``, ``"idle"`` or ``"refused: <why>"``."""
+        tasks = [
+            asyncio.create_task(work, name=f"capture-{name}")
+            for name, work in (
+                ("stop", self._until_stopped(stop)),
+                ("idle", self._until_idle()),
+                ("channel", self._stay()),
+                ("tick", self._tick()),
+            )
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(task for task in tasks if task in done).result()
+        finally:
+            await self._end(tasks)
+
+    def request_keyframes(self) -> None:
+        """Ask every video track for a keyframe, each at most once a second."""
+        self._rack.request_keyframes(time.time_ns())
+
+    async def _until_stopped(self, stop: asyncio.Event) -> str:
+        await stop.wait()
+        return "stopped"
+
+    async def _until_idle(self) -> str:
+        while True:
+            self._idle_changed.clear()
+            left_s = self._idle.remaining_s(time.monotonic())
+            if left_s == 0.0:
+                return "idle"
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._idle_changed.wait()
+
+    async def _stay(self) -> str:
+        """Join, and join again whenever the channel is lost; only a refusal ends it."""
+        waits = pauses()
+        while True:
+            began_s = time.monotonic()
+            try:
+                return await self._attempt()
+            except ChannelRefused as exc:
+                return f"refused: {exc}"
+            except ChannelError as exc:
+                log.warning("the channel was lost, joining again", error=str(exc))
+                self._nobody()
+                self._idle_changed.set()
+            if time.monotonic() - began_s > STEADY_S:
+                waits = pauses()
+            await asyncio.sleep(next(waits))
+
+    async def _attempt(self) -> str:
+        channel = open_channel(
+            self._url,
+            cname=self._cname,
+            uid=self._uid,
+            token=self._token,
+            wants=self._wants,
+            taps=self._rack,
+        )
+        try:
+            await self._join(channel)
+            async for event in channel.events():
+                self._take(event)
+                if isinstance(event, RoomClosed):
+                    return f"refused: {event.reason}"
+            raise ChannelError("the channel ended its events without a reason")
+        finally:
+            await self._leave(channel)
+
+    async def _join(self, channel: Channel) -> None:
+        try:
+            async with asyncio.timeout(JOIN_S):
+                await channel.join()
+        except TimeoutError as exc:
+            raise ChannelError("joining the channel took too long") from exc
+
+    async def _leave(self, channel: Channel) -> None:
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await channel.leave()
+        except TimeoutError:
+            log.warning("leaving the channel took too long")
+
+    def _take(self, event: ChannelEvent) -> None:
+        match event:
+            case PublisherJoined(uid):
+                self._joined(uid)
+            case PublisherLeft(uid):
+                self._left(uid)
+            case TrackMuted(uid, source, muted):
+                self._muted(uid, source, muted=muted)
+            case Occupancy(others):
+                self._idle.occupied(others, time.monotonic())
+            case RoomClosed():
+                self._nobody()
+        self._idle_changed.set()
+
+    def _joined(self, uid: str) -> None:
+        if uid == self._uid:
+            return
+        self._idle.joined(uid, time.monotonic())
+        if self._wants.kinds(uid) and uid not in self._publishers:
+            self._publishers.add(uid)
+            self._deck.publisher(uid, there=True)
+
+    def _left(self, uid: str) -> None:
+        self._idle.left(uid, time.monotonic())
+        if uid in self._publishers:
+            self._publishers.remove(uid)
+            self._deck.publisher(uid, there=False)
+
+    def _muted(self, uid: str, source: Source, *, muted: bool) -> None:
+        if uid in self._publishers and self._wants.track(uid, kind_of(source)):
+            self._deck.muted(uid, source, muted=muted)
+            self._rack.mute(uid, source, muted=muted)
+
+    def _nobody(self) -> None:
+        for uid in sorted(self._publishers):
+            self._left(uid)
+        self._idle.lost(time.monotonic(), GRACE_S)
+
+    async def _tick(self) -> str:
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
+        while True:
+            due_s += TICK_S
+            await asyncio.sleep(due_s - loop.time())
+            lag_s = max(0.0, loop.time() - due_s)
+            self._observer.loop_lag(lag_s)
+            self._rack.tick(time.time_ns())
+            if lag_s > TICK_S:  # do not run after what was missed
+                due_s = loop.time()
+
+    async def _end(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """Everybody was asked by the reason itself; who does not go by then is cancelled."""
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=LEAVE_S + 1)
+        await self._rack.close()
+        self._publishers.clear()

@@ -1,0 +1,23 @@
+"""What a capture tells about itself; the floor above turns it into metrics."""
+
+from typing import Protocol
+
+
+class CaptureObserver(Protocol):
+    """Called on the event loop; must not block."""
+
+    def first_packet(self, at_ns: int) -> None:
+        """The first packet of the recording arrived (once per capture)."""
+        ...
+
+    def packets(self, count: int) -> None:
+        """So many RTP packets were written since the last call."""
+        ...
+
+    def lost(self, count: int) -> None:
+        """So many RTP packets were given up since the last call."""
+        ...
+
+    def loop_lag(self, seconds: float) -> None:
+        """How late the event loop ran a timer."""
+        ...

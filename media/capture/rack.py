@@ -1,0 +1,47 @@
+"""The taps of one recording."""
+
+import asyncio
+
+from media.capture.deck import Deck
+from media.capture.tap import RtpTap
+from media.rtc.drain import Drain
+from media.tape.model import Source
+
+CLOSE_S = 3.0
+
+
+class Rack:
+    """Opens taps for a channel adapter, and does for all of them what is due."""
+
+    def __init__(self, deck: Deck, drain: Drain) -> None:
+        self._deck = deck
+        self._drain = drain
+        self._taps: set[RtpTap] = set()
+
+    def open(self, uid: str, *, screen: bool = False) -> RtpTap:
+        """A tap for one connection of one publisher."""
+        tap = RtpTap(self._deck, self._drain, uid, screen=screen, on_closed=self._taps.discard)
+        self._taps.add(tap)
+        return tap
+
+    def tick(self, now_ns: int) -> None:
+        """Clock maps, reports and counts; four times a second."""
+        for tap in tuple(self._taps):
+            tap.tick(now_ns)
+
+    def request_keyframes(self, now_ns: int) -> None:
+        """Ask every video track for a keyframe."""
+        for tap in self._taps:
+            tap.request_keyframes(now_ns)
+
+    def mute(self, uid: str, source: Source, *, muted: bool) -> None:
+        """The packets of a muted track are withheld, not lost."""
+        for tap in self._taps:
+            if tap.uid == uid:
+                tap.mute(source, muted=muted)
+
+    async def close(self) -> None:
+        """Close what a channel adapter left open; bounded."""
+        closing = [asyncio.create_task(tap.close()) for tap in self._taps]
+        if closing:
+            await asyncio.wait(closing, timeout=CLOSE_S)

@@ -1,0 +1,150 @@
+"""Where copied lines (Opus, H.264, VP8) are cut into segments: decisions only, no files."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from media.cut import opus
+from media.cut.cursor import LineState, Mark
+from media.cut.pauses import Pauses
+from media.cut.picture import decodable
+from media.tape.model import NS, Frame, Kind
+
+TARGET_NS = 15 * NS
+_AUDIO_GAP_NS = 2 * NS  # DTX pauses are shorter, so a longer one is an interruption
+_FORCED_NS = 330 * NS  # H.264 without a key frame is cut here in any case,
+_FORCED_BYTES = 50_000_000  # or here
+_FRAME_NS = NS // 15  # a picture's duration when nothing says otherwise
+
+
+@dataclass(slots=True)
+class Run:
+    """The frames of one segment."""
+
+    start_ns: int
+    discontinuity: bool
+    resumed: bool
+    forced: bool = False
+    frames: list[Frame] = field(default_factory=list)
+    bytes: int = 0
+    end_ns: int = 0  # set when it is closed
+
+    def append(self, frame: Frame) -> None:
+        """Take one more frame."""
+        self.frames.append(frame)
+        self.bytes += len(frame.data)
+
+    @property
+    def last(self) -> Frame:
+        """The newest frame."""
+        return self.frames[-1]
+
+    @property
+    def duration_s(self) -> float:
+        """From the start to the end; the next continuous segment starts there."""
+        return (self.end_ns - self.start_ns) / NS
+
+
+class Splitter:
+    """Splits one line; feed it the frames after the mark, in order."""
+
+    def __init__(self, state: LineState, pauses: Pauses) -> None:
+        self.closed: list[Run] = []
+        self._pauses = pauses
+        self._state = state
+        self._run: Run | None = None
+        self._first = state.start_ns
+
+    def feed(self, frames: Sequence[Frame]) -> None:
+        """Sort the frames of one unit into segments."""
+        for frame in self._wanted(frames):
+            self._take(frame)
+
+    def _wanted(self, frames: Sequence[Frame]) -> list[Frame]:
+        mark = self._state.mark
+        fresh = [frame for frame in frames if mark is None or mark.passed(frame)]
+        heard = self._pauses.audible(fresh)
+        if heard and heard[0].track.kind is Kind.VIDEO:
+            return decodable(heard, usable=self._state.forced)
+        return [frame for frame in heard if opus.samples(frame.data)]
+
+    def _take(self, frame: Frame) -> None:
+        run = self._run
+        if run is None:
+            self._begin_first(frame)
+        elif self._interrupted(run.last, frame):
+            self._close(_end_ns(run))
+            if frame.keyframe:
+                self._begin(frame, discontinuity=True, resumed=True)
+        elif _reshaped(run, frame):
+            self._close(frame.time_ns)
+            self._begin(frame, discontinuity=True, resumed=False)
+        elif _due(run, frame):
+            self._close(frame.time_ns)
+            self._begin(frame, discontinuity=False, resumed=False)
+        if self._run is not None:
+            self._run.append(frame)
+
+    def _begin_first(self, frame: Frame) -> None:
+        state, start_ns = self._state, self._first
+        if start_ns is not None:
+            self._first = None
+            self._run = Run(start_ns, state.discontinuity, state.resumed, state.forced)
+        elif frame.keyframe:
+            self._begin(frame, discontinuity=True, resumed=True)
+
+    def _begin(self, frame: Frame, *, discontinuity: bool, resumed: bool) -> None:
+        self._run = Run(frame.time_ns, discontinuity, resumed, forced=not frame.keyframe)
+
+    def _interrupted(self, before: Frame, after: Frame) -> bool:
+        if before.track.id != after.track.id:
+            return True
+        audio = after.track.kind is Kind.AUDIO
+        if audio and after.time_ns - before.time_ns > _AUDIO_GAP_NS:
+            return True
+        return self._pauses.between(before.time_ns, after.time_ns)
+
+    def finish(self, until_ns: int, *, final: bool) -> LineState:
+        """Close what cannot go on; the state for the next unit."""
+        run = self._run
+        if run is not None and (final or self._over(run.last, until_ns)):
+            self._close(_end_ns(run))
+            run = None
+        mark = Mark.of(self.closed[-1].last) if self.closed else self._state.mark
+        if run is None:
+            return LineState(mark=mark)
+        return LineState(run.start_ns, run.discontinuity, run.resumed, run.forced, mark)
+
+    def _over(self, last: Frame, until_ns: int) -> bool:
+        silent = last.track.kind is Kind.AUDIO and until_ns - last.time_ns > _AUDIO_GAP_NS
+        return silent or self._pauses.between(last.time_ns, until_ns)
+
+    def _close(self, end_ns: int) -> None:
+        if self._run is not None:
+            self._run.end_ns = max(end_ns, self._run.start_ns + 1)
+            self.closed.append(self._run)
+        self._run = None
+
+
+def _reshaped(run: Run, frame: Frame) -> bool:
+    first = run.frames[0]
+    size = (frame.width, frame.height) != (first.width, first.height)
+    return frame.codec.key != first.codec.key or (frame.keyframe and size)
+
+
+def _due(run: Run, frame: Frame) -> bool:
+    age = frame.time_ns - run.start_ns
+    if frame.keyframe and age >= TARGET_NS:
+        return True
+    return frame.codec.key == "h264" and (age >= _FORCED_NS or run.bytes >= _FORCED_BYTES)
+
+
+def _end_ns(run: Run) -> int:
+    """When the last frame of a segment ends."""
+    last = run.last
+    if last.track.kind is Kind.AUDIO:
+        return last.time_ns + opus.samples(last.data) * NS // opus.RATE
+    times = [frame.time_ns for frame in run.frames[-30:]]
+    steps = [b - a for a, b in itertools.pairwise(times)]
+    return last.time_ns + (int(median(steps)) if steps else _FRAME_NS)

@@ -1,0 +1,111 @@
+"""Writes the segments of individual lines."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from media.cut import aac, opus
+from media.cut.copying import Run
+from media.cut.lines import Line
+from media.cut.model import Container, Segment
+from media.cut.sound import render
+from media.cut.transcoding import Piece
+from media.mux import adts, opus_ts
+from media.mux.mpegts import TransportStream, TsPacket, ticks
+from media.mux.output import complete
+from media.mux.webm import WebmFile
+from media.tape.model import Frame, Kind
+
+_WEBM = ("vp8", "vp9", "av1")
+
+
+def copied(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
+    """A segment whose packets are the publisher's own."""
+    first = run.frames[0]
+    container: Container = "webm" if first.codec.key in _WEBM else "ts"
+    path = _path(line, run.start_ns, container, out_dir)
+    with complete(path) as part:
+        if container == "webm":
+            _write_webm(run, part)
+        elif line.kind is Kind.VIDEO:
+            _write_h264(run, part, origin_ns)
+        else:
+            _write_opus(run, part, origin_ns)
+    return Segment(
+        uid=line.uid,
+        kind="video" if line.kind is Kind.VIDEO else "audio",
+        source=line.source,
+        container=container,
+        path=path,
+        start_ns=run.start_ns,
+        duration_s=run.duration_s,
+        discontinuity=run.discontinuity,
+        width=first.width,
+        height=first.height,
+        codec=first.codec.key,
+        resumed=run.resumed,
+    )
+
+
+def transcoded(
+    line: Line, piece: Piece, tracks: Sequence[Sequence[Frame]], origin_ns: int, out_dir: Path
+) -> Segment:
+    """A segment of AAC made of a line's Opus."""
+    span, profile = piece.span, aac.PROFILES[0]
+    pcm = render(
+        tracks, origin_ns, first=span.sample, count=span.samples, channels=profile.channels
+    )
+    start_ns = aac.frame_ns(span.first, origin_ns)
+    path = _path(line, start_ns, "ts", out_dir)
+    with complete(path) as part, TransportStream(part) as stream:
+        index = stream.add_aac()
+        for i, payload in enumerate(aac.encode(pcm, span, profile)):
+            data = adts.frame(payload, profile.channels)
+            stream.write(TsPacket(index, aac.frame_ticks(span.first + i), data))
+    return Segment(
+        uid=line.uid,
+        kind="audio",
+        source=line.source,
+        container="ts",
+        path=path,
+        start_ns=start_ns,
+        duration_s=span.seconds,
+        discontinuity=piece.resumed,
+        codec="aac",
+        resumed=piece.resumed,
+    )
+
+
+def _path(line: Line, start_ns: int, container: Container, out_dir: Path) -> Path:
+    # A uid may hold any character; what is not plain is percent-encoded.
+    return out_dir / f"{quote(line.uid, safe='')}-{line.source.value}-{start_ns}.{container}"
+
+
+def _write_opus(run: Run, path: Path, origin_ns: int) -> None:
+    with TransportStream(path, timed_audio=True) as stream:
+        index = stream.add_opus(max(opus.channels(frame.data) for frame in run.frames))
+        for frame in run.frames:
+            time = ticks(frame.time_ns, origin_ns)
+            stream.write(TsPacket(index, time, opus_ts.unit(frame.data)))
+
+
+def _write_h264(run: Run, path: Path, origin_ns: int) -> None:
+    first = run.frames[0]
+    with TransportStream(path) as stream:
+        index = stream.add_h264(first.width, first.height)
+        for frame in run.frames:
+            time = ticks(frame.time_ns, origin_ns)
+            stream.write(TsPacket(index, time, frame.data, frame.keyframe))
+
+
+def _write_webm(run: Run, path: Path) -> None:
+    first = run.frames[0]
+    ends = [frame.time_ns for frame in run.frames[1:]] + [run.end_ns]
+    with WebmFile(path, first.codec.key, first.width, first.height) as file:
+        for frame, end_ns in zip(run.frames, ends, strict=True):
+            file.write(
+                frame.data,
+                time_ns=frame.time_ns - run.start_ns,
+                duration_ns=end_ns - frame.time_ns,
+                keyframe=frame.keyframe,
+            )

@@ -1,0 +1,85 @@
+"""When a line is silent on purpose: muted, or its publisher away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from media.cut.lines import Line
+from media.tape.model import EventType, Frame, TapeEvent
+
+if TYPE_CHECKING:
+    from media.tape.reader import Roster
+
+# Events reach the recorder by another way than packets; what lies this close to the edge of a
+# mute was sent before or after it.
+_GRACE_NS = 80_000_000
+_FOREVER = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A range of time without media of a line; ``end_ns`` is far away while it lasts."""
+
+    start_ns: int
+    end_ns: int
+    muted: bool  # else the publisher was away
+
+    @property
+    def middle_ns(self) -> int:
+        """A moment that is surely in it, however near its edges packets lie."""
+        if self.end_ns == _FOREVER:
+            return self.start_ns + _GRACE_NS
+        return (self.start_ns + self.end_ns) // 2
+
+    def hides(self, at_ns: int) -> bool:
+        """Whether a packet of this time belongs to the muted time."""
+        return self.muted and self.start_ns + _GRACE_NS <= at_ns < self.end_ns - _GRACE_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """All pauses of one line in a range of the tape, in order."""
+
+    pauses: tuple[Pause, ...]
+
+    def audible(self, frames: Iterable[Frame]) -> list[Frame]:
+        """The frames outside muted time."""
+        return [f for f in frames if not any(p.hides(f.time_ns) for p in self.pauses)]
+
+    def between(self, before_ns: int, after_ns: int) -> bool:
+        """Whether a pause separates two packets that follow each other."""
+        return any(before_ns < pause.middle_ns <= after_ns for pause in self.pauses)
+
+
+def pauses(line: Line, roster: Roster, events: Iterable[TapeEvent]) -> Pauses:
+    """The pauses of a line, from the state at the start of a range and what happened in it."""
+    found: list[Pause] = []
+    began: dict[bool, int] = {}  # muted or away -> since when
+    if (line.uid, line.source) in roster.muted:
+        began[True] = -_FOREVER
+    for event in events:
+        if _concerns(event, line):
+            found += _closed_by(event, began)
+    found += [Pause(start, _FOREVER, muted) for muted, start in began.items()]
+    return Pauses(tuple(sorted(found, key=lambda pause: pause.start_ns)))
+
+
+def _closed_by(event: TapeEvent, began: dict[bool, int]) -> list[Pause]:
+    """The pauses that an event ends; those it begins are put into ``began``."""
+    ended = []
+    # Who leaves while muted may come back unmuted, without an event that says so.
+    if event.type in (EventType.UNMUTED, EventType.LEFT) and True in began:
+        ended.append(Pause(began.pop(True), event.at_ns, muted=True))
+    if event.type is EventType.JOINED and False in began:
+        ended.append(Pause(began.pop(False), event.at_ns, muted=False))
+    if event.type in (EventType.MUTED, EventType.LEFT):
+        began.setdefault(event.type is EventType.MUTED, event.at_ns)
+    return ended
+
+
+def _concerns(event: TapeEvent, line: Line) -> bool:
+    if event.uid != line.uid:
+        return False
+    return event.source is None or event.source is line.source

@@ -1,0 +1,82 @@
+"""Where an AAC line is cut into segments: 704 grid frames each, silence where nothing came."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from media.cut import aac, opus
+from media.cut.cursor import LineState
+from media.cut.pauses import Pauses
+from media.cut.sound_clock import Placed, place
+from media.tape.model import NS, Frame
+
+FRAMES = 704  # 15.019 s, the whole frames that cover 15 s
+_GAP_NS = 2 * NS  # DTX pauses are shorter
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One segment of an AAC line."""
+
+    span: aac.Span
+    resumed: bool
+
+
+class AacSplitter:
+    """Decides the segments of one line; ``tracks`` holds its audible frames."""
+
+    def __init__(
+        self,
+        state: LineState,
+        tracks: Sequence[Sequence[Frame]],
+        pauses: Pauses,
+        *,
+        origin_ns: int,
+    ) -> None:
+        self._state = state
+        self._pauses = pauses
+        self._packets: list[Placed] = sorted(
+            (one for track in tracks for one in place(track, origin_ns)),
+            key=lambda one: one.start,
+        )
+
+    def split(self, limit: int, *, final: bool) -> tuple[list[Piece], LineState]:
+        """The segments that end before grid frame ``limit``, and the state after them."""
+        pieces: list[Piece] = []
+        first, resumed, done = self._state.frame, self._state.resumed, self._state.done
+        while True:
+            if first is None:
+                first, resumed = self._next_start(done)
+            last = None if first is None else first + FRAMES
+            if first is None or last is None or last + aac.AHEAD_FRAMES > limit:
+                break
+            pieces.append(Piece(aac.Span(first, last), resumed))
+            first, done = None, last
+        if final and first is not None and first < limit:
+            rest = min(limit, first + FRAMES)
+            pieces.append(Piece(aac.Span(first, rest), resumed))
+            first, done = None, rest
+        return pieces, LineState(frame=first, resumed=resumed, done=done)
+
+    def _next_start(self, done: int | None) -> tuple[int | None, bool]:
+        """Where the next segment begins, and whether after an interruption."""
+        edge = None if done is None else done * aac.FRAME
+        following = next(self._after(edge), None)
+        if following is None:
+            return None, True
+        before = None if edge is None else self._before(edge)
+        if done is not None and before is not None and self._continues(before, following):
+            return done, False
+        own = following.start // aac.FRAME
+        return (own if done is None else max(own, done)), True
+
+    def _after(self, edge: int | None) -> Iterator[Placed]:
+        return (one for one in self._packets if edge is None or one.start + one.length > edge)
+
+    def _before(self, edge: int) -> Placed | None:
+        return next((one for one in reversed(self._packets) if one.start < edge), None)
+
+    def _continues(self, before: Placed, after: Placed) -> bool:
+        gap_ns = (after.start - before.start - before.length) * NS // opus.RATE
+        same = before.frame.track.id == after.frame.track.id
+        times = before.frame.time_ns, after.frame.time_ns
+        return same and gap_ns <= _GAP_NS and not self._pauses.between(*times)

@@ -1,0 +1,51 @@
+"""What is true in a channel at a moment, so that a new part can begin by saying it."""
+
+from collections.abc import Iterator
+
+from media.tape.model import EventType, Source, TapeEvent, Track
+
+
+class Standing:
+    """The events that still hold: who is there, on which tracks, muted where, by which clock."""
+
+    def __init__(self) -> None:
+        self.tracks: dict[str, Track] = {}  # those alive
+        self._joined: dict[str, TapeEvent] = {}
+        self._added: dict[str, TapeEvent] = {}
+        self._muted: dict[tuple[str, Source | None], TapeEvent] = {}
+        self._clocks: dict[str, TapeEvent] = {}
+
+    def add_track(self, track: Track, event: TapeEvent) -> None:
+        """A track began; ``event`` is its TRACK_ADDED."""
+        self.tracks[track.id] = track
+        self._added[track.id] = event
+
+    def apply(self, event: TapeEvent) -> None:
+        """Take note of an event; TRACK_ADDED comes through :meth:`add_track`."""
+        match event.type:
+            case EventType.JOINED:
+                self._joined.setdefault(event.uid, event)
+            case EventType.LEFT:
+                self._leave(event.uid)
+            case EventType.MUTED:
+                self._muted[event.uid, event.source] = event
+            case EventType.UNMUTED:
+                self._muted.pop((event.uid, event.source), None)
+            case EventType.TRACK_REMOVED:
+                for rows in (self.tracks, self._added, self._clocks):
+                    rows.pop(event.track, None)
+            case EventType.CLOCK:
+                if event.track in self.tracks:
+                    self._clocks[event.track] = event
+            case EventType.TRACK_ADDED:
+                pass
+
+    def _leave(self, uid: str) -> None:
+        self._joined.pop(uid, None)
+        for key in [key for key in self._muted if key[0] == uid]:
+            del self._muted[key]
+
+    def events(self) -> Iterator[TapeEvent]:
+        """Everything that holds, as it was first said."""
+        for rows in (self._joined, self._added, self._muted, self._clocks):
+            yield from rows.values()

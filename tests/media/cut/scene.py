@@ -1,0 +1,153 @@
+"""Publishers made with real encoders, as frames with known pictures, tones and times."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.video.codeccontext import VideoCodecContext
+
+from media.rtp.codec import Codec
+from media.tape.model import NS, EventType, Frame, Kind, Source, TapeEvent, Track
+
+ORIGIN_NS = 1_790_000_000 * NS + 123_456_789
+
+VP8 = Codec("VP8", 96, 90_000)
+H264 = Codec("H264", 102, 90_000, fmtp="packetization-mode=1;profile-level-id=42e01f")
+OPUS = Codec("opus", 111, 48_000, 2)
+
+
+def track(uid: str, source: Source, codec: Codec, number: int = 1) -> Track:
+    kind = Kind.VIDEO if source in (Source.CAMERA, Source.SCREEN) else Kind.AUDIO
+    name = f"1.{uid}-{source.value}-{number}"
+    return Track(name, uid, kind, source, hash(name) & 0xFFFFFFFF, (codec,), f"c{uid}")
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A still of one colour; ``u`` and ``v`` tell publishers apart."""
+
+    y: int
+    u: int
+    v: int
+
+
+RED = Colour(80, 90, 240)
+GREEN = Colour(145, 54, 34)
+BLUE = Colour(41, 240, 110)
+YELLOW = Colour(210, 16, 146)
+
+
+def _picture(colour: Colour, number: int, width: int, height: int) -> av.VideoFrame:
+    frame = np.empty((height * 3 // 2, width), np.uint8)
+    frame[:height] = colour.y
+    chroma = frame[height:].reshape(-1)
+    chroma[: chroma.size // 2], chroma[chroma.size // 2 :] = colour.u, colour.v
+    # The frame's number as a row of 12 bright or dark squares across the middle.
+    side = 16
+    top = height // 2 - side // 2
+    left = width // 2 - 6 * side
+    for bit in range(12):
+        value = 235 if number >> bit & 1 else 16
+        frame[top : top + side, left + bit * side : left + (bit + 1) * side] = value
+    return av.VideoFrame.from_ndarray(frame, format="yuv420p")
+
+
+def pictures(
+    of: Track,
+    colour: Colour,
+    *,
+    start_ns: int,
+    seconds: float,
+    fps: int = 15,
+    size: tuple[int, int] = (320, 180),
+    gop_s: float = 2,
+    jitter_ns: int = 0,
+    seed: int = 1,
+) -> list[Frame]:
+    """An encoded video track; frame ``n`` shows the number ``n``."""
+    codec = of.codecs[0]
+    encoder = VideoCodecContext.create("libx264" if codec is H264 else "libvpx", "w")
+    encoder.width, encoder.height = size
+    encoder.pix_fmt = "yuv420p"
+    encoder.time_base = Fraction(1, fps)
+    encoder.framerate = Fraction(fps)
+    encoder.bit_rate = 800_000
+    encoder.gop_size = int(fps * gop_s)
+    encoder.thread_count = 1
+    encoder.options = (
+        {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline"}
+        if codec is H264
+        else {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+    )
+    rng = np.random.default_rng(seed)
+    frames = []
+    for n in range(int(seconds * fps)):
+        frame = _picture(colour, n, *size)
+        frame.pts = n
+        for packet in encoder.encode(frame):
+            late = int(rng.uniform(-jitter_ns, jitter_ns)) if jitter_ns else 0
+            frames.append(
+                Frame(
+                    of,
+                    codec,
+                    start_ns + n * NS // fps + late,
+                    1000 + n * 90_000 // fps,
+                    bytes(packet),
+                    packet.is_keyframe,
+                    intact=True,
+                    width=size[0] if packet.is_keyframe else 0,
+                    height=size[1] if packet.is_keyframe else 0,
+                )
+            )
+    return frames
+
+
+def tone(
+    of: Track,
+    hz: float,
+    *,
+    start_ns: int,
+    seconds: float,
+    ms: float = 20,
+    channels: int = 1,
+    level: float = 0.25,
+    jitter_ns: int = 0,
+    drift: float = 0.0,
+    seed: int = 1,
+) -> list[Frame]:
+    """An encoded sine; ``drift`` is how much faster than the wall clock the sender counts."""
+    encoder = AudioCodecContext.create("libopus", "w")
+    encoder.sample_rate = 48_000
+    encoder.layout = "stereo" if channels == 2 else "mono"
+    encoder.format = "s16"
+    encoder.bit_rate = 64_000
+    encoder.options = {"frame_duration": f"{ms:g}", "application": "lowdelay"}
+    step = int(ms * 48)
+    rng = np.random.default_rng(seed)
+    frames = []
+    for i in range(int(seconds * 48_000) // step):
+        at = np.arange(i * step, (i + 1) * step)
+        wave = (level * 32767 * np.sin(2 * np.pi * hz * at / 48_000)).astype(np.int16)
+        sound = av.AudioFrame.from_ndarray(
+            np.repeat(wave, channels).reshape(1, -1), format="s16", layout=encoder.layout.name
+        )
+        sound.sample_rate, sound.pts = 48_000, i * step
+        for packet in encoder.encode(sound):
+            late = int(rng.uniform(-jitter_ns, jitter_ns)) if jitter_ns else 0
+            rtp = 7000 + i * step
+            time_ns = start_ns + int(i * step * NS / (48_000 * (1 + drift))) + late
+            frames.append(Frame(of, OPUS, time_ns, rtp, bytes(packet), True, intact=True))
+    return frames
+
+
+def presence(of: Track, at_ns: int) -> Iterator[TapeEvent]:
+    """The events of a publisher who joins with a track."""
+    yield TapeEvent(EventType.JOINED, at_ns, uid=of.uid)
+    yield TapeEvent(EventType.TRACK_ADDED, at_ns, track=of.id)
+
+
+def moved(frames: list[Frame], **changes: object) -> list[Frame]:
+    return [replace(frame, **changes) for frame in frames]  # type: ignore[arg-type]

@@ -1,0 +1,95 @@
+"""Callbacks that wait in Redis until their receiver said 200."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+import structlog
+from redis.exceptions import RedisError
+
+from workers.callbacks import notice
+from workers.callbacks.notice import EventType
+from workers.job.spec import RecordingSpec
+from workers.settings import App
+from workers.store import keys, scripts
+from workers.store.store import now_ns
+
+_HIDDEN_S = 30.0  # a deliverer has this long before another one tries
+_KEPT_S = 86400
+
+log = structlog.get_logger(__name__)
+
+
+class Outbox:
+    """Puts notices in, and hands out those that are due."""
+
+    def __init__(self, client: redis.Redis, apps: tuple[App, ...]) -> None:
+        self._client = client
+        self._listening = {app.app_id for app in apps if app.callback_url}
+        self._due = client.register_script(scripts.DUE)
+
+    def add(
+        self, spec: RecordingSpec, event: EventType, details: Mapping[str, Any], *, once: str = ""
+    ) -> None:
+        """Queue a notice; with ``once`` only the first of that name in this recording.
+
+        Never raises: a notice must not stop a recording.  If Redis is away it is lost, and said
+        so in the log.
+        """
+        if spec.app_id not in self._listening:
+            return
+        try:
+            if once and not self._first(spec.sid, once):
+                return
+            self._add(spec, event, details)
+        except RedisError:
+            log.exception("callback not queued", sid=spec.sid, notice=int(event))
+
+    def _first(self, sid: str, once: str) -> bool:
+        key = keys.asked(sid, f"notice:{once}")
+        return bool(self._client.set(key, "1", nx=True, ex=keys.KEPT_S))
+
+    def _add(self, spec: RecordingSpec, event: EventType, details: Mapping[str, Any]) -> None:
+        now = now_ns()
+        sequence = int(self._client.incr(keys.sequence(spec.sid))) - 1
+        rows = notice.envelope(spec, event, details, sequence, now)
+        key = keys.callback(rows["noticeId"])
+        with self._client.pipeline() as pipe:
+            pipe.expire(keys.sequence(spec.sid), keys.KEPT_S)
+            pipe.hset(key, mapping={"app": spec.app_id, "notice": json.dumps(rows), "attempts": 0})
+            pipe.expire(key, _KEPT_S)
+            pipe.zadd(keys.OUTBOX, {rows["noticeId"]: now / 1e9})
+            pipe.execute()
+
+    def due(self, now_s: float, count: int) -> list[str]:
+        """Ids to deliver now; each is hidden from others for a while."""
+        ids = self._due(keys=[keys.OUTBOX], args=[now_s, now_s + _HIDDEN_S, count])
+        return [str(id_) for id_ in ids]
+
+    def load(self, id_: str) -> tuple[str, dict[str, Any], int] | None:
+        """App, notice and number of attempts so far; None if it is gone."""
+        row = self._client.hgetall(keys.callback(id_))
+        if not row:
+            self._client.zrem(keys.OUTBOX, id_)
+            return None
+        return str(row["app"]), json.loads(row["notice"]), int(row["attempts"])
+
+    def settle(self, id_: str) -> None:
+        """It was delivered, or is given up."""
+        with self._client.pipeline() as pipe:
+            pipe.zrem(keys.OUTBOX, id_)
+            pipe.delete(keys.callback(id_))
+            pipe.execute()
+
+    def retry(self, id_: str, at_s: float) -> None:
+        """Try again then."""
+        with self._client.pipeline() as pipe:
+            pipe.hincrby(keys.callback(id_), "attempts", 1)
+            pipe.zadd(keys.OUTBOX, {id_: at_s})
+            pipe.execute()
+
+    def retry_later(self, id_: str) -> None:
+        """Its receiver is busy: look again in a moment, without counting an attempt."""
+        self._client.zadd(keys.OUTBOX, {id_: time.time() + 0.5})

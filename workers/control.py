@@ -1,0 +1,78 @@
+"""What the API may do to the farm: the implementation of its seam."""
+
+from collections.abc import Mapping
+
+from kombu.exceptions import OperationalError
+
+from media.errors import FarmError
+from workers.engine import Queues
+from workers.job.errors import StoreUnavailable
+from workers.job.spec import RecordingSpec, Storage
+from workers.job.status import RecordingStatus, StopOutcome
+from workers.storage.check import StorageCheck
+from workers.store.store import Store, now_ns
+
+
+class Farm:
+    """Recordings behind Redis and the queues.  Used by many threads at once."""
+
+    def __init__(self, store: Store, queues: Queues, check: StorageCheck) -> None:
+        self._store = store
+        self._queues = queues
+        self._check = check
+
+    def capacity(self) -> bool:
+        """Whether a recorder slot is free."""
+        return self._store.taken() < self._store.slots()
+
+    def start(self, spec: RecordingSpec, nonce: str) -> str | None:
+        """Take a recording in and ask for a recorder; None, or the sid the ticket started."""
+        before = self._store.start(spec, nonce)
+        if before is None:
+            try:
+                self._queues.record(spec.sid)
+            except OperationalError as exc:
+                # It is in the store: the reconciler will ask.
+                raise StoreUnavailable("the queue did not answer") from exc
+        return before
+
+    def status(self, sid: str) -> RecordingStatus | None:
+        """A recording as it stands."""
+        row = self._store.row(sid)
+        if row is None:
+            return None
+        spec = self._store.spec(sid)
+        return RecordingStatus(
+            sid=sid,
+            state=row.state,
+            mode=spec.mode,
+            app_id=spec.app_id,
+            cname=spec.cname,
+            uid=spec.recorder_uid,
+            files=tuple(self._store.files(sid)),
+            slice_start_ms=row.origin_ns // 1_000_000,
+            no_data=row.no_data,
+        )
+
+    def stop(self, sid: str, wait_s: float) -> StopOutcome:
+        """Ask for the end; wait for the last file at most so long."""
+        self._store.ask_stop(sid, now_ns())
+        uploaded = wait_s > 0 and self._store.wait_finished(sid, wait_s)
+        status = self.status(sid)
+        if status is None:
+            raise StoreUnavailable("the recording vanished")
+        return StopOutcome(status, uploaded, status.no_data)
+
+    def check_storage(self, storage: Storage) -> None:
+        """Whether the bucket answers to these keys."""
+        self._check(storage)
+
+    def readiness(self) -> Mapping[str, str]:
+        """What a start call needs, and what is wrong with it."""
+        try:
+            slots, taken = self._store.slots(), self._store.taken()
+        except FarmError as exc:
+            return {"broker": str(exc), "capacity": "unknown"}
+        if not slots:
+            return {"broker": "", "capacity": "no recorder is alive"}
+        return {"broker": "", "capacity": "" if taken < slots else "every slot is taken"}

@@ -1,0 +1,116 @@
+"""Celery on Redis: the queues, and how the farm's workers consume them.
+
+A message is a hint.  `record` is acknowledged when it is taken, because it runs for hours and
+the lease says who owns a recording; `cut` and `upload` are acknowledged when they are done,
+because they are short and may be done twice.  The reconciler asks again for what was lost.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import Celery
+
+from workers.store import keys
+
+RECORD, CUT, UPLOAD = "record", "cut", "upload"
+QUEUES = (RECORD, CUT, UPLOAD)
+_VISIBILITY_S = 600  # far above the longest cut, far below a recording
+_LIVE_SOCKET = {
+    "visibility_timeout": _VISIBILITY_S,
+    "health_check_interval": 15,
+    "socket_keepalive": True,
+    "retry_on_timeout": True,
+    "socket_connect_timeout": 2,
+    "global_keyprefix": keys.CELERY_PREFIX,
+}
+
+log = structlog.get_logger(__name__)
+
+
+def make(redis_url: str) -> Celery:
+    """The Celery application; no task is registered yet."""
+    app = Celery("tapefarm", broker=redis_url)
+    app.conf.update(
+        broker_transport_options=_LIVE_SOCKET,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_limit=32,
+        task_ignore_result=True,
+        task_default_queue=RECORD,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_enable_prefetch_count_reduction=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_soft_shutdown_timeout=20,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        event_queue_expires=60,
+    )
+    return app
+
+
+class Queues:
+    """Where work is asked for."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def record(self, sid: str) -> None:
+        """Ask some recorder to take this recording."""
+        self._send(RECORD, sid)
+
+    def cut(self, sid: str, number: int) -> None:
+        """Ask for one slice."""
+        self._send(CUT, sid, number)
+
+    def upload(self, sid: str, name: str) -> None:
+        """Ask for one file to be brought to the bucket."""
+        self._send(UPLOAD, sid, name)
+
+    def deliver(self, sid: str) -> None:
+        """Ask for a look at whether everything is in the bucket."""
+        self._send(UPLOAD, sid, "")
+
+    def _send(self, name: str, *args: Any) -> None:
+        self._app.send_task(name, args=args, queue=name, retry=True, retry_policy=_RETRY)
+
+
+_RETRY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
+
+
+def consume(app: Celery, queue: str, work: Callable[..., None], *, threads: int) -> None:
+    """Consume one queue in this process until SIGTERM; returns when the running work is done."""
+    late = queue != RECORD
+
+    @app.task(name=queue, acks_late=late, reject_on_worker_lost=late)  # type: ignore[untyped-decorator]  # celery has no types
+    def task(*args: Any) -> None:
+        try:
+            work(*args)
+        except Exception:
+            # The reconciler will ask again; a worker must not die of one bad recording.
+            log.exception("work failed", queue=queue, args=args)
+
+    app.worker_main(
+        [
+            "worker",
+            f"--queues={queue}",
+            "--pool=threads",
+            f"--concurrency={threads}",
+            f"--hostname={queue}-{_process_name()}",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--loglevel=WARNING",
+        ]
+    )
+
+
+def _process_name() -> str:
+
+    return f"{os.getpid()}@{socket.gethostname()}"

@@ -1,0 +1,39 @@
+"""Names of delivered files, byte for byte as the Agora reference §5.1 has them.
+
+Clients parse these names and build some of them themselves.
+"""
+
+from media.mux.m3u8 import utc17
+from workers.job.spec import Mode, RecordingSpec
+
+CONTENT_TYPES = {
+    "m3u8": "application/x-mpegURL",
+    "ts": "video/MP2T",
+    "webm": "video/webm",
+}
+
+
+def content_type(name: str) -> str:
+    """The Content-Type of a file by the end of its name."""
+    return CONTENT_TYPES[name.rsplit(".", 1)[-1]]
+
+
+def stem(spec: RecordingSpec, uid: str, track_type: str) -> str:
+    """What the names of a playlist and its segments begin with.
+
+    ``track_type`` is audio, video, or screen kinds, which Agora does not have.
+    """
+    base = f"{spec.sid}_{spec.cname}"
+    if spec.mode is Mode.MIX:
+        return base
+    return f"{base}__uid_s_{uid}__uid_e_{track_type}"
+
+
+def playlist(stem_: str) -> str:
+    """The index file of a line of segments."""
+    return f"{stem_}.m3u8"
+
+
+def segment(stem_: str, start_ns: int, container: str) -> str:
+    """One segment; named for where it begins."""
+    return f"{stem_}_{utc17(start_ns)}.{container}"

@@ -1,0 +1,136 @@
+"""One recording on the event loop: the capture, its tape, and their clockwork."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from media.capture.capture import Capture
+from media.channels.base import Wants
+from media.rtc.drain import Drain
+from media.tape.model import NS, PartManifest
+from media.tape.writer import TapeWriter
+from workers.job.spec import SLICE_SECONDS, Mode, RecordingSpec
+from workers.metrics.metrics import Metrics
+from workers.recorder.pace import beat
+from workers.settings import Settings
+from workers.spool.spool import Folder
+
+_SLICE_NS = SLICE_SECONDS * NS
+_BEFORE_BOUNDARY_NS = NS // 4  # a key frame takes this long to be asked for, made and sent
+_LINGER_S = 0.3  # after the stop: packets under way still belong to the recording
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPacket:
+    """The first packet is on tape."""
+
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartSealed:
+    """A part of the tape is on disk, whole."""
+
+    part: PartManifest
+
+
+Notice = FirstPacket | PartSealed
+
+
+class Session:
+    """Lives on the event loop; tells the slot's thread through ``notify``, which never blocks."""
+
+    def __init__(
+        self,
+        spec: RecordingSpec,
+        settings: Settings,
+        folder: Folder,
+        *,
+        fence: int,
+        first_number: int,
+        drain: Drain,
+        metrics: Metrics,
+        notify: Callable[[Notice], None],
+    ) -> None:
+        self._settings = settings
+        self._individual = spec.mode is Mode.INDIVIDUAL
+        self._metrics = metrics
+        self._notify = notify
+        self._stop = asyncio.Event()
+        self._beats: list[asyncio.Task[None]] = []
+        self._writer = TapeWriter(
+            folder.tape,
+            fence=fence,
+            first_number=first_number,
+            on_sealed=lambda part: notify(PartSealed(part)),
+        )
+        self._capture = Capture(
+            channel_url=spec.channel_url,
+            cname=spec.cname,
+            recorder_uid=spec.recorder_uid,
+            token=spec.token.get_secret_value() if spec.token else None,
+            wants=Wants(**dict(spec.subscription)),
+            writer=self._writer,
+            live=spec.live,
+            max_idle_s=spec.limits.max_idle_s,
+            observer=self,
+            track_prefix=str(fence),
+            drain=drain,
+        )
+
+    async def run(self) -> str:
+        """Tape until stopped, idle or refused; returns which.  The tape is sealed afterwards."""
+        self._keep_pace(time.time_ns())
+        try:
+            return await self._capture.run(self._stop)
+        finally:
+            for task in self._beats:
+                task.cancel()
+            await asyncio.shield(self._writer.close(time.time_ns()))
+
+    def stop_at(self, at_ns: int) -> None:
+        """End the recording when the wall clock says so, and a little later."""
+        delay_s = (at_ns - time.time_ns()) / NS + _LINGER_S
+        asyncio.get_running_loop().call_later(max(delay_s, 0), self._stop.set)
+
+    def stop_now(self) -> None:
+        """End at once: another recorder goes on, or somebody else owns the recording."""
+        self._stop.set()
+
+    def count_from(self, origin_ns: int) -> None:
+        """Slices are counted from here: parts and key frames follow their grid."""
+        self._keep_pace(origin_ns)
+
+    def _keep_pace(self, base_ns: int) -> None:
+        for task in self._beats:
+            task.cancel()
+        part_ns, late_ns = self._settings.part_s * NS, int(self._settings.late_s * NS)
+        self._beats = [asyncio.create_task(beat(base_ns, part_ns, late_ns, self._writer.rotate))]
+        if not self._individual:
+            self._beats.append(
+                asyncio.create_task(
+                    beat(base_ns, _SLICE_NS, -_BEFORE_BOUNDARY_NS, self._ask_keyframes)
+                )
+            )
+
+    def _ask_keyframes(self, _: int) -> None:
+        self._capture.request_keyframes()
+
+    # what the capture tells
+
+    def first_packet(self, at_ns: int) -> None:
+        """See CaptureObserver."""
+        self._notify(FirstPacket(at_ns))
+
+    def packets(self, count: int) -> None:
+        """See CaptureObserver."""
+        self._metrics.recorder_packets.inc(count)
+
+    def lost(self, count: int) -> None:
+        """See CaptureObserver."""
+        self._metrics.recorder_packets_lost.inc(count)
+
+    def loop_lag(self, seconds: float) -> None:
+        """See CaptureObserver."""
+        self._metrics.recorder_loop_lag.observe(seconds)

@@ -1,0 +1,249 @@
+"""One recording in a recorder: the thread that does for its session what may block.
+
+The session tapes on the event loop and never waits.  This thread keeps the lease, says which
+slices are whole, and ends the recording.  While Redis is away the session goes on.
+"""
+
+import queue
+import time
+from concurrent.futures import Future
+
+import structlog
+from media.tape.reader import Tape
+from media.tape.salvage import salvage
+
+from media.tape.model import NS
+from workers.callbacks.notice import EventType
+from workers.callbacks.outbox import Outbox
+from workers.engine import Queues
+from workers.job.errors import StoreUnavailable
+from workers.job.sealed import seal
+from workers.job.spec import RecordingSpec
+from workers.job.state import Event, State
+from workers.metrics.metrics import Metrics
+from workers.recorder.loop import Loop
+from workers.recorder.session import FirstPacket, Notice, PartSealed, Session
+from workers.recorder.timeline import Timeline
+from workers.settings import Settings
+from workers.spool.spool import Closed, Folder
+from workers.store.store import Claim, LeaseLost, Store, now_ns
+
+_LEAVE_NORMAL, _LEAVE_IDLE, _LEAVE_FAILED = 24, 4, 1  # reference §7.4
+
+log = structlog.get_logger(__name__)
+
+
+class Slot:
+    """Runs once, in a thread of the worker's pool."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        settings: Settings,
+        store: Store,
+        queues: Queues,
+        outbox: Outbox,
+        metrics: Metrics,
+        loop: Loop,
+        folder: Folder,
+    ) -> None:
+        self._claim = claim
+        self._settings = settings
+        self._store = store
+        self._queues = queues
+        self._outbox = outbox
+        self._metrics = metrics
+        self._loop = loop
+        self._folder = folder
+        self._log = log.bind(sid=claim.sid, fence=claim.fence)
+        self._notices: queue.SimpleQueue[Notice | None] = queue.SimpleQueue()
+        self._renewed_s = 0.0
+        self._told_joined = False
+        self._stop_ns = 0
+        self._interrupted = False
+        self._lost = False
+
+    def wake(self) -> None:
+        """Look at the recording's state now (it was asked to stop).  From any thread."""
+        self._renewed_s = 0.0
+        self._notices.put(None)
+
+    def interrupt(self) -> None:
+        """Let another recorder go on.  From any thread."""
+        self._interrupted = True
+        self._notices.put(None)
+
+    def run(self) -> None:
+        """Tape the recording until it ends, or until somebody else has it."""
+        spec = self._store.spec(self._claim.sid)
+        row = self._store.row(self._claim.sid)
+        if row is None:
+            return
+        self._folder.make(seal(spec, self._settings.farm_key))
+        parts = salvage(self._folder.tape) or Tape(self._folder.tape).manifests()
+        self._timeline = Timeline(row.accepted_ns, row.origin_ns, int(self._settings.late_s * NS))
+        self._timeline.sealed(row.units_sealed)
+        for part in parts:
+            self._timeline.covered(part.until_ns)
+        closed = self._folder.closed()
+        if closed is not None or self._claim.state is State.STOPPING:
+            # The owner before us died at its last step, or before it could see the stop.
+            self._close(spec, closed or self._timeline.close(row.stop_ns, "stopped"))
+            return
+        if self._claim.fence > 1:
+            self._metrics.failovers.inc()
+            self._outbox.add(spec, EventType.SESSION_FAILOVER, {"newUid": int(spec.recorder_uid)})
+        self._tape(spec, first_number=max((part.number for part in parts), default=-1) + 1)
+
+    def _tape(self, spec: RecordingSpec, first_number: int) -> None:
+        session = self._loop.call(
+            lambda: Session(
+                spec,
+                self._settings,
+                self._folder,
+                fence=self._claim.fence,
+                first_number=first_number,
+                drain=self._loop.drain,
+                metrics=self._metrics,
+                notify=self._notices.put,
+            )
+        )
+        self._metrics.recordings_active.inc()
+        try:
+            running = self._loop.start(session.run())
+            running.add_done_callback(lambda _: self._notices.put(None))
+            if self._timeline.origin_ns:
+                self._loop.soon(session.count_from, self._timeline.origin_ns)
+            self._joined(spec)
+            self._attend(spec, session, running)
+            reason = running.result()
+        finally:
+            self._metrics.recordings_active.dec()
+        self._ended(spec, reason)
+
+    def _joined(self, spec: RecordingSpec) -> None:
+        try:
+            self._store.move(self._claim, Event.JOINED)
+        except (StoreUnavailable, LeaseLost):
+            return  # the next renewal will see
+        if self._claim.fence == 1:
+            self._outbox.add(spec, EventType.RECORDER_STARTED, {"status": 0})
+
+    def _attend(self, spec: RecordingSpec, session: Session, running: "Future[str]") -> None:
+        """Until the session is over and its last notice is heard."""
+        asked = False
+        while not running.done() or not self._notices.empty():
+            pause_s = self._settings.lease_ttl_s / 3
+            try:
+                notice = self._notices.get(timeout=pause_s)
+            except queue.Empty:
+                notice = None
+            if notice is not None:
+                self._hear(session, notice)
+            self._renew()
+            if not asked and (self._interrupted or self._lost):
+                asked = True
+                self._loop.soon(session.stop_now)
+            elif not asked and self._stop_ns:
+                asked = True
+                self._loop.soon(session.stop_at, self._stop_ns)
+            self._say_sealed(spec)
+
+    def _hear(self, session: Session, notice: Notice) -> None:
+        match notice:
+            case FirstPacket(at_ns):
+                if self._timeline.begin(at_ns):
+                    waited_s = max(0.0, (at_ns - self._timeline.accepted_ns) / NS)
+                    self._metrics.recording_start.observe(waited_s)
+                self._loop.soon(session.count_from, self._timeline.origin_ns)
+            case PartSealed(part):
+                self._timeline.covered(part.until_ns)
+                self._metrics.tape_bytes.inc(part.bytes)
+
+    def _renew(self) -> None:
+        if self._lost or time.monotonic() - self._renewed_s < self._settings.lease_ttl_s / 3:
+            return
+        self._renewed_s = time.monotonic()
+        try:
+            _, self._stop_ns = self._store.renew(self._claim, self._settings.lease_ttl_s)
+        except LeaseLost:
+            self._lost = True
+            self._log.warning("lease lost, another recorder has the recording")
+        except StoreUnavailable:
+            self._log.warning("lease not renewed, taping goes on")
+
+    def _say_sealed(self, spec: RecordingSpec) -> None:
+        """Tell Redis how far the tape is, and ask for the slices that became whole."""
+        ready = self._timeline.ready()
+        if self._lost or not (ready or self._timeline.news):
+            return
+        try:
+            self._store.write(
+                self._claim,
+                origin_ns=self._timeline.origin_ns,
+                units_sealed=self._timeline.units_sealed + len(ready),
+            )
+            for number in ready:
+                self._queues.cut(spec.sid, number)
+        except LeaseLost:
+            self._lost = True
+        except StoreUnavailable:
+            self._log.warning("slices not announced, will be later")
+        else:
+            self._timeline.sealed(self._timeline.units_sealed + len(ready))
+            self._timeline.news = False
+
+    def _ended(self, spec: RecordingSpec, reason: str) -> None:
+        if self._lost:
+            return
+        if self._interrupted and not self._stop_ns:
+            self._log.info("recording handed over")
+            self._store.release(self._claim)
+            return
+        end_ns = self._stop_ns or now_ns()
+        if reason == "idle":
+            end_ns -= spec.limits.max_idle_s * NS
+        self._close(spec, self._timeline.close(end_ns, reason))
+
+    def _close(self, spec: RecordingSpec, closed: Closed) -> None:
+        """The tape is complete.  Retried for as long as Redis is away: nothing may be lost."""
+        reason = closed.reason
+        self._folder.close(closed)
+        self._log.info("tape closed", reason=reason, slices=closed.units)
+        while True:
+            try:
+                self._announce(spec, closed)
+            except LeaseLost:
+                return
+            except StoreUnavailable:
+                self._log.warning("closed tape not announced, will be later")
+                time.sleep(1)
+            else:
+                break
+        idle, stopped = reason == "idle", reason == "stopped"
+        code = _LEAVE_NORMAL if stopped else _LEAVE_IDLE if idle else _LEAVE_FAILED
+        if not idle and not stopped:
+            details = {
+                "module": 0,
+                "errorLevel": 5,
+                "errorCode": 110,
+                "stat": 0,
+                "errorMsg": reason,
+            }
+            self._outbox.add(spec, EventType.ERROR, details)
+        self._outbox.add(spec, EventType.RECORDER_LEAVE, {"leaveCode": code})
+
+    def _announce(self, spec: RecordingSpec, closed: Closed) -> None:
+        self._store.tape_closed(
+            self._claim,
+            spec,
+            origin_ns=closed.origin_ns,
+            end_ns=closed.end_ns,
+            units_sealed=closed.units,
+            reason=closed.reason,
+            no_data=int(closed.units == 0),
+        )
+        for number in range(self._timeline.units_sealed, closed.units):
+            self._queues.cut(spec.sid, number)
+        if not closed.units:
+            self._queues.deliver(spec.sid)

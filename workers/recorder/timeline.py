@@ -1,0 +1,61 @@
+"""Where a recording's timeline begins, how much of it is on tape, and where it ends."""
+
+from media.tape.model import NS
+from workers.job.spec import SLICE_SECONDS
+from workers.spool.spool import Closed
+
+_SLICE_NS = SLICE_SECONDS * NS
+_PROMPT_NS = 5 * NS
+_REST_NS = NS // 10
+
+
+class Timeline:
+    """The arithmetic of one recording.  Times are Unix nanoseconds."""
+
+    def __init__(self, accepted_ns: int, origin_ns: int, late_ns: int) -> None:
+        self.accepted_ns = accepted_ns
+        self.origin_ns = origin_ns  # 0 until there is media
+        self.units_sealed = 0  # announced slices
+        self.news = False  # the origin is known and not announced
+        self._late_ns = late_ns
+        self._covered_ns = 0
+
+    def begin(self, first_packet_ns: int) -> bool:
+        """The first packet came; False if the timeline had begun already.
+
+        A recording of a channel that is busy begins when it was asked for, so that its length is
+        what the customer measures.  One that waits for somebody to come begins with them.
+        """
+        if self.origin_ns:
+            return False
+        prompt = first_packet_ns - self.accepted_ns < _PROMPT_NS
+        self.origin_ns = self.accepted_ns if prompt else first_packet_ns
+        self.news = True
+        return True
+
+    def covered(self, until_ns: int) -> None:
+        """The tape is sealed up to here."""
+        self._covered_ns = max(self._covered_ns, until_ns)
+
+    def sealed(self, units: int) -> None:
+        """So many slices are announced."""
+        self.units_sealed = max(self.units_sealed, units)
+
+    def ready(self) -> range:
+        """Slices that are whole, late packets included, and not announced."""
+        if not self.origin_ns:
+            return range(0)
+        whole = (self._covered_ns - self._late_ns - self.origin_ns) // _SLICE_NS
+        return range(self.units_sealed, max(whole, self.units_sealed))
+
+    def close(self, end_ns: int, reason: str) -> Closed:
+        """The end; slices that were announced stay, whatever the end says."""
+        origin_ns = self.origin_ns
+        if not origin_ns:
+            return Closed(origin_ns=0, end_ns=0, units=0, reason=reason)
+        end_ns = max(end_ns, origin_ns + self.units_sealed * _SLICE_NS, origin_ns + NS // 10)
+        whole, rest = divmod(end_ns - origin_ns, _SLICE_NS)
+        units = max(whole + (rest >= _REST_NS), 1)
+        if rest < _REST_NS and whole:
+            end_ns = origin_ns + whole * _SLICE_NS
+        return Closed(origin_ns=origin_ns, end_ns=end_ns, units=units, reason=reason)

@@ -1,0 +1,201 @@
+"""The spool on one host: tapes, cut files, and small JSON documents that say how far work is.
+
+::
+
+    <root>/<sid>/spec.json               what was asked for (keys sealed)
+    <root>/<sid>/closed.json             Closed: the tape is complete; absent while it runs
+    <root>/<sid>/tape/<part>.pcapng      and <part>.json, see media/tape
+    <root>/<sid>/units/<number>.json     Unit: what one slice gave
+    <root>/<sid>/files/<name>            segments that wait for the bucket
+    <root>/<sid>/receipts/<name>.json    what the bucket has, verified
+
+What is written here is the truth about a recording's media; Redis only hints at it.  Every
+document appears whole or not at all.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+_Document = TypeVar("_Document", bound=BaseModel)
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Closed(_Stored):
+    """How a tape ended.  Times are Unix nanoseconds."""
+
+    origin_ns: int  # 0: there was no media at all
+    end_ns: int
+    units: int  # how many slices the timeline has
+    reason: str
+
+
+class SegmentFile(_Stored):
+    """One segment of one playlist."""
+
+    name: str  # bare file name
+    playlist: str
+    uid: str  # "0" in mix
+    kind: str  # audio, video, audio_and_video
+    source: str | None
+    container: str
+    codec: str
+    start_ns: int
+    duration_s: float
+    discontinuity: bool
+    resumed: bool = False  # its line begins here, or comes back after an interruption
+    width: int = 0  # pixels
+    height: int = 0
+
+
+class Unit(_Stored):
+    """What cutting one slice gave; the same slice always gives the same."""
+
+    number: int
+    start_ns: int
+    end_ns: int
+    final: bool
+    segments: tuple[SegmentFile, ...]
+    cursor: dict[str, Any]  # what the next slice of an individual recording begins with
+    keep_from_ns: int  # later slices need the tape from here on
+
+
+class Delivery(_Stored):
+    """What the bucket has: a segment, or a playlist with so many entries."""
+
+    size: int
+    etag: str
+    entries: int = 0
+    ended: bool = False  # a playlist with EXT-X-ENDLIST
+
+
+class Folder:
+    """One recording's place in the spool."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tape = path / "tape"
+        self._units = path / "units"
+        self._files = path / "files"
+        self._receipts = path / "receipts"
+
+    def make(self, spec: str) -> None:
+        """Create what is missing; the spec is sealed text."""
+        for folder in (self.tape, self._units, self._files, self._receipts):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not (self.path / "spec.json").exists():
+            _write(self.path / "spec.json", spec.encode())
+
+    def file(self, name: str) -> Path:
+        """Where a segment waits."""
+        return self._files / name
+
+    def scratch(self, number: int) -> Path:
+        """An empty folder for the files of one slice while they are made."""
+        folder = self._files / f".{number:06d}-{os.getpid()}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def adopt(self, made: Path, name: str) -> None:
+        """Give a finished file its name; whole, and on disk."""
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
+        made.replace(self.file(name))
+
+    def closed(self) -> Closed | None:
+        """How the tape ended, or None while it runs."""
+        return _read(self.path / "closed.json", Closed)
+
+    def close(self, closed: Closed) -> None:
+        """Say that the tape is complete."""
+        _write(self.path / "closed.json", closed.model_dump_json().encode())
+
+    def unit(self, number: int) -> Unit | None:
+        """What a slice gave, or None if it is not cut."""
+        return _read(self._units / f"{number:06d}.json", Unit)
+
+    def cut(self, number: int) -> bool:
+        """Whether a slice is cut."""
+        return (self._units / f"{number:06d}.json").exists()
+
+    def save_unit(self, unit: Unit) -> None:
+        """Remember what a slice gave; its files must be there already."""
+        _write(self._units / f"{unit.number:06d}.json", unit.model_dump_json().encode())
+
+    def units(self) -> Iterator[Unit]:
+        """Slices in order, up to the first that is not cut."""
+        number = 0
+        while (unit := self.unit(number)) is not None:
+            yield unit
+            number += 1
+
+    def receipt(self, name: str) -> Delivery | None:
+        """What the bucket said about a file, or None if it does not have it."""
+        return _read(self._receipts / f"{name}.json", Delivery)
+
+    def delivered(self, name: str) -> bool:
+        """Whether the bucket has a file."""
+        return (self._receipts / f"{name}.json").exists()
+
+    def deliver(self, name: str, receipt: Delivery) -> None:
+        """The bucket has it; a segment's own copy is no longer needed."""
+        _write(self._receipts / f"{name}.json", receipt.model_dump_json().encode())
+        self.file(name).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Forget the recording."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Spool:
+    """All recordings of one spool directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, sid: str) -> Folder:
+        """A recording's place."""
+        return Folder(self._root / sid)
+
+    def sids(self) -> list[str]:
+        """Recordings that have something in the spool."""
+        if not self._root.is_dir():
+            return []
+        return sorted(path.name for path in self._root.iterdir() if path.is_dir())
+
+    def bytes(self) -> int:
+        """What the spool holds."""
+        total = 0
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                try:
+                    total += (Path(folder) / name).stat().st_size
+                except FileNotFoundError:
+                    continue  # delivered while we looked
+        return total
+
+
+def _read(path: Path, model: type[_Document]) -> _Document | None:
+    try:
+        return model.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,15 @@
+"""``tapefarm uploader``: one process, several files at a time."""
+
+from workers import engine
+from workers.parts import Parts
+from workers.settings import Settings
+from workers.uploader.uploader import Uploader
+
+_THREADS = 4
+
+
+def run(settings: Settings) -> None:
+    """Consume the queue ``upload`` until SIGTERM."""
+    parts = Parts(settings, "uploader")
+    uploader = Uploader(parts.store, parts.spool, parts.outbox, parts.metrics)
+    engine.consume(parts.app, engine.UPLOAD, uploader.upload, threads=_THREADS)

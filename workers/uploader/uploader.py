@@ -1,0 +1,155 @@
+"""Brings files to the customer's bucket and keeps the playlists there true."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import structlog
+from media.tape.reader import Tape
+
+from media.tape.model import NS
+from workers.callbacks.notice import EventType
+from workers.callbacks.outbox import Outbox
+from workers.job import naming
+from workers.job.errors import NotFound, StorageError
+from workers.job.spec import RecordingSpec
+from workers.job.state import Event
+from workers.job.status import FileEntry
+from workers.metrics.metrics import Metrics
+from workers.spool.spool import Delivery, Folder, Spool, Unit
+from workers.storage.s3 import Bucket, Receipt
+from workers.store.store import Store, now_ns
+from workers.uploader import playlists
+from workers.uploader.playlists import Line
+
+_LOCK_S = 90.0  # longer than the slowest playlist takes
+_WAIT_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Uploader:
+    """One per uploader process; its methods run in several threads at once."""
+
+    def __init__(self, store: Store, spool: Spool, outbox: Outbox, metrics: Metrics) -> None:
+        self._store = store
+        self._spool = spool
+        self._outbox = outbox
+        self._metrics = metrics
+
+    def upload(self, sid: str, name: str) -> None:
+        """Bring one file there (none if the name is empty), then see what follows from it.
+
+        Safe to repeat.  A file that cannot be delivered stays in the spool; the reconciler asks
+        again.
+        """
+        try:
+            spec = self._store.spec(sid)
+        except NotFound:
+            return  # ended long ago
+        folder, bucket = self._spool.folder(sid), Bucket(spec.storage)
+        try:
+            if name:
+                self._bring(spec, folder, bucket, name)
+            self._settle(spec, folder, bucket)
+        except StorageError as exc:
+            self._metrics.uploads.labels("failed").inc()
+            log.warning("upload failed", sid=sid, error=type(exc).__name__, reason=str(exc))
+
+    def _bring(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, name: str) -> None:
+        path = folder.file(name)
+        if folder.delivered(name) or not path.exists():
+            return
+        receipt = self._put(bucket, name, path)
+        folder.deliver(name, Delivery(size=receipt.size, etag=receipt.etag))
+        log.info("file delivered", sid=spec.sid, file=name, size=receipt.size)
+
+    def _put(self, bucket: Bucket, name: str, path: Path) -> Receipt:
+        began = time.monotonic()
+        receipt = bucket.put(name, path, naming.content_type(name))
+        self._metrics.uploads.labels("delivered").inc()
+        self._metrics.upload_seconds.observe(time.monotonic() - began)
+        self._metrics.upload_bytes.inc(receipt.size)
+        return receipt
+
+    def _settle(self, spec: RecordingSpec, folder: Folder, bucket: Bucket) -> None:
+        """Write the playlists that can grow; end the recording if nothing is left to do.
+
+        Under a lock, so that a slow writer never puts an older playlist over a newer one.
+        """
+        with self._store.locked(f"deliver:{spec.sid}", ttl_s=_LOCK_S, wait_s=_WAIT_S) as held:
+            if not held:
+                return  # whoever holds it is late; the reconciler asks again
+            units = list(folder.units())
+            lines = playlists.lines(units, folder.delivered)
+            for line in lines:
+                self._write(spec, folder, bucket, line)
+            self._trim(folder, units)
+            self._end(spec, folder, units, lines)
+
+    def _write(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, line: Line) -> None:
+        before = folder.receipt(line.name)
+        done = (before.entries, before.ended) if before else (0, False)
+        if not line.segments or done >= (len(line.segments), line.whole):
+            return
+        with tempfile.TemporaryDirectory(dir=folder.path) as scratch:
+            path = Path(scratch) / line.name
+            path.write_text(playlists.text(line), encoding="utf-8", newline="\n")
+            receipt = self._put(bucket, line.name, path)
+        row = playlists.entry(spec, line)
+        self._store.save_file(spec.sid, row)
+        folder.deliver(
+            line.name,
+            Delivery(
+                size=receipt.size,
+                etag=receipt.etag,
+                entries=len(line.segments),
+                ended=line.whole,
+            ),
+        )
+        self._outbox.add(
+            spec, EventType.FILE_INFOS, {"fileList": row.name}, once=f"file:{row.name}"
+        )
+
+    def _trim(self, folder: Folder, units: list[Unit]) -> None:
+        """Delete what every later slice can do without, of slices that are in the bucket."""
+        keep_from_ns = 0
+        for unit in units:
+            if not all(folder.delivered(segment.name) for segment in unit.segments):
+                break
+            keep_from_ns = max(keep_from_ns, unit.keep_from_ns)
+        if keep_from_ns:
+            Tape(folder.tape).trim(keep_from_ns)
+
+    def _end(
+        self, spec: RecordingSpec, folder: Folder, units: list[Unit], lines: list[Line]
+    ) -> None:
+        closed = folder.closed()
+        if closed is None or len(units) < closed.units or not all(line.whole for line in lines):
+            return
+        at_ns = now_ns()
+        files = self._store.files(spec.sid)
+        if not self._store.finish(spec.sid, Event.DELIVERED, at_ns):
+            return
+        row = self._store.row(spec.sid)
+        if row is not None and row.stop_ns:
+            self._metrics.recording_finish.observe((at_ns - row.stop_ns) / NS)
+        if files:
+            self._outbox.add(spec, EventType.UPLOADED, {"status": 0, "fileList": _rows(files)})
+        self._outbox.add(spec, EventType.SESSION_EXIT, {"exitStatus": 0})
+        log.info("recording delivered", sid=spec.sid, files=len(files), units=len(units))
+        folder.remove()
+
+
+def _rows(files: list[FileEntry]) -> list[dict[str, object]]:
+    return [
+        {
+            "fileName": file.name,
+            "trackType": file.track_type,
+            "uid": file.uid,
+            "mixedAllUser": file.mixed,
+            "isPlayable": file.playable,
+            "sliceStartTime": file.slice_start_ms,
+        }
+        for file in files
+    ]
