@@ -97,13 +97,11 @@ def room(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8081,
 ) -> None:
     """The embedded media server: WHIP in, WHEP out."""
-    import asyncio
-
     from workers.logs import configure
 
     configure("json", "info", "room")
     with _errors_said():
-        asyncio.run(load("media.room", "serve")(host, port))
+        load("media.room.server", "run")(host, port)
 
 
 @main.command()
@@ -145,32 +143,49 @@ def publish(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Publish this file.")
     ] = None,
     pattern: Annotated[bool, typer.Option("--pattern", help="Publish the test pattern.")] = False,
-    video: Annotated[Video, typer.Option()] = Video.VP8,
+    video: Annotated[
+        Video | None, typer.Option(help="VP8, or a file's own codec, unless given.")
+    ] = None,
     audio: Annotated[Audio, typer.Option()] = Audio.OPUS,
     source: Annotated[Screen, typer.Option()] = Screen.CAMERA,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Then leave.")] = None,
+    fps: Annotated[int, typer.Option(min=1, max=60, help="Pictures per second (pattern).")] = 15,
+    size: Annotated[
+        tuple[int, int] | None, typer.Option(help="Width and height, e.g. 1280 720.")
+    ] = None,
+    bitrate: Annotated[int | None, typer.Option(min=10_000, help="Of the picture, bit/s.")] = None,
+    log_payloads: Annotated[
+        Path | None, typer.Option(help="Write the hash of each audio payload here.")
+    ] = None,
 ) -> None:
-    """A test publisher; the pattern unless a file is given."""
+    """A test publisher; the pattern unless a file is given.
+
+    Prints a line of JSON when it is connected and one when it is done; takes "mute audio",
+    "unmute video", "leave" and so on from stdin.
+    """
+    if media is not None and pattern:
+        raise typer.BadParameter("give --media or --pattern, not both")
     import asyncio
 
     from workers.logs import configure
 
-    if media is not None and pattern:
-        raise typer.BadParameter("give --media or --pattern, not both")
     configure("console", "info", "publish")
+    options = load("media.publish.options", "PublishOptions")(
+        channel=channel,
+        cname=cname,
+        uid=uid,
+        media=media,
+        video=load("media.publish.options", "Video")(video.value) if video else None,
+        audio=load("media.publish.options", "Audio")(audio.value),
+        source=load("media.tape.model", "Source")(source.value),
+        seconds=seconds,
+        fps=fps,
+        size=size,
+        bitrate=bitrate,
+        log_payloads=log_payloads,
+    )
     with _errors_said():
-        asyncio.run(
-            load("media.publish", "publish")(
-                channel,
-                cname=cname,
-                uid=uid,
-                media=media,
-                video=video.value,
-                audio=audio.value,
-                source=source.value,
-                seconds=seconds,
-            )
-        )
+        asyncio.run(load("media.publish.console", "run")(options))
 
 
 @main.command()

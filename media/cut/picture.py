@@ -1,6 +1,7 @@
 """Decodes one publisher's video line, picture by picture, as far as the canvas asks."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import av
 import structlog
@@ -23,7 +24,8 @@ def decodable(frames: Sequence[Frame], *, usable: bool = False) -> list[Frame]:
     good: list[Frame] = []
     for frame in frames:
         continues = not good or _same_stream(good[-1], frame)
-        usable = frame.keyframe or (usable and frame.intact and continues)
+        begins = frame.keyframe and frame.width > 0  # without a size it lacks its headers
+        usable = begins or (usable and frame.intact and continues)
         if usable and frame.codec.key in _DECODERS:
             good.append(frame)
     return good
@@ -91,7 +93,7 @@ class LinePictures:
 
 
 def _open_decoder(codec: str) -> VideoCodecContext:
-    decoder = VideoCodecContext.create(_DECODERS[codec], "r")
+    decoder = cast("VideoCodecContext", VideoCodecContext.create(_DECODERS[codec], "r"))
     decoder.thread_count = 1
     decoder.flags |= Flags.low_delay  # one picture out for each one in
     decoder.options = {"max_pixels": str(_MAX_PIXELS)}

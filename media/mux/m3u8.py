@@ -93,4 +93,5 @@ def _agora_lines(entry: Entry) -> Iterator[str]:
 
 def _target(playlist: Playlist) -> int:
     longest = max((entry.duration_s for entry in playlist.entries), default=0.0)
-    return max(playlist.target_s, math.ceil(longest))
+    # Readers round durations before they compare (RFC 8216 §4.3.3.1).
+    return playlist.target_s if int(longest + 0.5) <= playlist.target_s else math.ceil(longest)

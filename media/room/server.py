@@ -26,6 +26,7 @@ LIMITS = web.AppKey("limits", Limits)
 SDP = "application/sdp"
 STATIC = Path(__file__).parent / "static"
 UNACKNOWLEDGED_MS = 20_000  # a reader whose host is gone counts as gone after this
+EVENT_BUFFER_BYTES = 64 * 1024  # of the kernel, for one event stream
 SHUTDOWN_S = 5.0
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -184,7 +185,7 @@ async def _events(request: web.Request) -> web.StreamResponse:
     )
     with request.app[ROOM].watching(cname, listener, lambda: _hang_up(request)) as watcher:
         await response.prepare(request)
-        _notice_dead_readers(request)
+        _notice_bad_readers(request)
         async for chunk in watcher.chunks(request.app[LIMITS].keep_alive_s):
             await response.write(chunk)
     return response
@@ -195,11 +196,13 @@ def _hang_up(request: web.Request) -> None:
         request.transport.abort()
 
 
-def _notice_dead_readers(request: web.Request) -> None:
-    if request.transport is None:
+def _notice_bad_readers(request: web.Request) -> None:
+    """Let a reader's socket show soon that its host is gone or that it reads too slowly."""
+    sock = request.transport.get_extra_info("socket") if request.transport else None
+    if sock is None:
         return
-    sock = request.transport.get_extra_info("socket")
-    if sock is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, EVENT_BUFFER_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
 
 

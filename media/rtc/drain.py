@@ -37,6 +37,11 @@ class Drain:
         if self._timer is None:
             self._schedule()
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is a wire to read."""
+        return bool(self._wires)
+
     def take_lag_s(self) -> float:
         """The latest that a round began too late since the last call, in seconds."""
         lag, self._worst_lag_s = self._worst_lag_s, 0.0

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from media.tape.model import NS, TapeEvent
-from media.tape.reorder import signed, sequence_step
+from media.tape.reorder import sequence_step, signed
 
 RESET_NS = 10 * NS  # RTP time and wall clock part by more: not a pause, a reset
 EARLY_NS = 2 * NS  # a packet so much before its time follows another line
@@ -37,12 +37,11 @@ class _Line:
 
     def add(self, rtp: int, wall_ns: int) -> None:
         # A point that reaches behind earlier ones knows better: it tells of a pause found later.
-        while len(self.rtp) > 1 and self.rtp[-1] >= rtp:
+        while self.rtp and self.rtp[-1] >= rtp:
             self.rtp.pop()
             self.wall.pop()
-        if not self.rtp or self.rtp[-1] < rtp:
-            self.rtp.append(rtp)
-            self.wall.append(wall_ns)
+        self.rtp.append(rtp)
+        self.wall.append(max(wall_ns, self.wall[-1]) if self.wall else wall_ns)
 
     def unwrap(self, timestamp: int, near_ns: int) -> int:
         """The running number of a 32-bit timestamp that belongs to about this time."""

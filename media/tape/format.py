@@ -119,9 +119,7 @@ def event_block(event: TapeEvent) -> bytes:
     data = json.dumps(event.to_json(), separators=(",", ":")).encode()
     size = 32 + len(data) + -len(data) % 4
     at_ns = event.at_ns
-    head = _EVENT_HEAD.pack(
-        PACKET, size, 0, at_ns >> 32, at_ns & 0xFFFFFFFF, len(data), len(data)
-    )
+    head = _EVENT_HEAD.pack(PACKET, size, 0, at_ns >> 32, at_ns & 0xFFFFFFFF, len(data), len(data))
     return head + data + bytes(-len(data) % 4) + _WORD.pack(size)
 
 
@@ -146,7 +144,7 @@ class PartReader:
         events: bool = True,
     ) -> None:
         """``wants`` chooses tracks (None: all); ``events=False`` leaves events unparsed."""
-        self._data = data
+        self.data = data
         self._wants = wants
         self._parse_events = events
         self._interfaces: list[Track | None] = []  # by number; None for events and the unwanted
@@ -163,11 +161,11 @@ class PartReader:
         when a block in the middle makes no sense.
         """
         for arrival_ns, track, start, end, rtcp in self.spans():
-            yield Taped(arrival_ns, track, self._data[start:end], rtcp)
+            yield Taped(arrival_ns, track, self.data[start:end], rtcp)
 
     def spans(self) -> Iterator[tuple[int, Track, int, int, bool]]:
         """Like :meth:`packets`, as (arrival_ns, track, start, end, rtcp) in the part's bytes."""
-        data, total, pos = self._data, len(self._data), 0
+        data, total, pos = self.data, len(self.data), 0
         prefix, fields = _PREFIX.unpack_from, _PACKET_FIELDS.unpack_from
         word, interfaces = _WORD.unpack_from, self._interfaces
         while total - pos >= _OVERHEAD:
@@ -203,15 +201,15 @@ class PartReader:
 
     def _end(self, pos: int) -> None:
         """Decide what stands where reading stopped: nothing, a torn block, or damage."""
-        rest = len(self._data) - pos
+        rest = len(self.data) - pos
         self.whole = rest == 0 and self.head is not None
         if rest < _OVERHEAD:
             return
-        _, size = _PREFIX.unpack_from(self._data, pos)
+        _, size = _PREFIX.unpack_from(self.data, pos)
         if _OVERHEAD <= size <= MAX_BLOCK and size % 4 == 0:
             return  # torn: the block goes on behind the end
         # After a power cut some file systems leave the length without the bytes.
-        if self._data.count(0, pos) != rest:
+        if self.data.count(0, pos) != rest:
             raise self._damaged(pos, "a block's length makes no sense")
 
     def _other_block(self, kind: int, pos: int, end: int) -> None:
@@ -226,7 +224,7 @@ class PartReader:
         # Other kinds are for other readers; the format says to skip them.
 
     def _section(self, pos: int, end: int) -> None:
-        if end - pos < 28 or _WORD.unpack_from(self._data, pos + 8)[0] != BYTE_ORDER:
+        if end - pos < 28 or _WORD.unpack_from(self.data, pos + 8)[0] != BYTE_ORDER:
             raise self._damaged(pos, "not a little-endian pcapng section")
         row = self._json(pos, self._options(pos + 24, end - 4).get(_COMMENT, b""))
         try:
@@ -257,10 +255,10 @@ class PartReader:
     def _options(self, pos: int, end: int) -> dict[int, bytes]:
         options: dict[int, bytes] = {}
         while end - pos >= 4:
-            code, size = _OPTION.unpack_from(self._data, pos)
+            code, size = _OPTION.unpack_from(self.data, pos)
             if code == 0 or pos + 4 + size > end:
                 break
-            options[code] = self._data[pos + 4 : pos + 4 + size]
+            options[code] = self.data[pos + 4 : pos + 4 + size]
             pos += 4 + size + -size % 4
         return options
 
@@ -274,4 +272,4 @@ class PartReader:
         return row
 
     def _damaged(self, pos: int, why: str) -> TapeDamaged:
-        return TapeDamaged(f"{why} (at byte {pos} of {len(self._data)})")
+        return TapeDamaged(f"{why} (at byte {pos} of {len(self.data)})")

@@ -60,7 +60,8 @@ class OpenPart:
         self, given: Sequence[Given], tracks: dict[str, Track], pdu: bytes = fmt.RTP_PDU
     ) -> None:
         """Append packets in their order."""
-        waiting, interfaces, tails = self._waiting, self._interfaces, _TAILS
+        blocks: list[bytes] = []
+        interfaces, tails = self._interfaces, _TAILS
         pack, packet_block = fmt.PACKET_HEAD.pack, fmt.PACKET
         for track_id, packet, arrival_ns in given:
             number = interfaces.get(track_id) or self.add_track(tracks[track_id])
@@ -69,7 +70,7 @@ class OpenPart:
             if tail is None:
                 tail = tails[size] = fmt.packet_tail(size)
             captured = size + 12
-            waiting += (
+            blocks += (
                 pack(
                     packet_block,
                     captured + 28 + len(tail),
@@ -83,6 +84,7 @@ class OpenPart:
                 packet,
                 tail,
             )
+        self._waiting += blocks
         self._packets += len(given)
 
     def flush(self) -> None:

@@ -162,6 +162,7 @@ class _TapeJob:
         self._standing = Standing()
         self._part = None if from_ns is None else self._new_part(from_ns)
         self._formatted = 0  # bytes of packets the part holds for the disk
+        self._done = False
         self._pause_s = FIRST_PAUSE_S
         self._retry_at = 0.0
 
@@ -178,7 +179,9 @@ class _TapeJob:
         if self.error is not None:
             log.info("the disk takes the tape again", part=self._number)
         self.error, self._pause_s = None, FIRST_PAUSE_S
-        return self.closed.done()
+        if self._done:
+            self.closed.set_result(None)
+        return self._done
 
     def fail(self, error: Exception) -> None:
         if self.error is None:
@@ -196,6 +199,9 @@ class _TapeJob:
                 break
             packets.append(item)
         part = self._part
+        if part is None and isinstance(chunk[0], _Rotate):
+            self._begin(chunk[0])  # nothing was given yet, so there is nothing to seal
+            return
         if part is None:
             part = self._part = self._new_part(_time_of(chunk[0]))
         if packets:
@@ -227,12 +233,15 @@ class _TapeJob:
     def _rotate(self, part: OpenPart, rotate: _Rotate) -> None:
         manifest = part.seal(rotate.at_ns)
         self._took()
-        del self._items[0]
         self._number += 1
-        self._part = None if rotate.last else self._new_part(manifest.until_ns)
+        self._begin(rotate)
         self._tell(manifest)
-        if rotate.last:
-            self.closed.set_result(None)
+
+    def _begin(self, rotate: _Rotate) -> None:
+        """Take a rotation off the list, the part before it being done."""
+        del self._items[0]
+        self._part = None if rotate.last else self._new_part(rotate.at_ns)
+        self._done = rotate.last
 
     def _tell(self, manifest: PartManifest) -> None:
         try:

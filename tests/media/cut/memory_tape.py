@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from media.tape.model import EventType, Frame, PartManifest, TapeEvent, Track
+from media.tape.model import EventType, Frame, PartManifest, Source, TapeEvent, Track
 
 
 @dataclass(frozen=True)
 class Roster:
     publishers: tuple[str, ...]
     tracks: tuple[Track, ...]
+    muted: frozenset[tuple[str, Source | None]]
 
 
 class MemoryTape:
@@ -56,4 +57,15 @@ class MemoryTape:
                 alive[event.track] = self.tracks[event.track]
             elif event.type is EventType.TRACK_REMOVED:
                 alive.pop(event.track, None)
-        return Roster(tuple(publishers), tuple(alive.values()))
+        return Roster(tuple(publishers), tuple(alive.values()), self._muted(at_ns))
+
+    def _muted(self, at_ns: int) -> frozenset[tuple[str, Source | None]]:
+        muted: set[tuple[str, Source | None]] = set()
+        for event in self.events(0, at_ns):
+            if event.type is EventType.MUTED:
+                muted.add((event.uid, event.source))
+            elif event.type is EventType.UNMUTED:
+                muted.discard((event.uid, event.source))
+            elif event.type is EventType.LEFT:
+                muted = {one for one in muted if one[0] != event.uid}
+        return frozenset(muted)

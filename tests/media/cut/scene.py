@@ -89,12 +89,13 @@ def pictures(
         frame.pts = n
         for packet in encoder.encode(frame):
             late = int(rng.uniform(-jitter_ns, jitter_ns)) if jitter_ns else 0
+            since_ns = n * NS // fps + late
             frames.append(
                 Frame(
                     of,
                     codec,
-                    start_ns + n * NS // fps + late,
-                    1000 + n * 90_000 // fps,
+                    start_ns + since_ns,
+                    1000 + since_ns * 90_000 // NS,
                     bytes(packet),
                     packet.is_keyframe,
                     intact=True,

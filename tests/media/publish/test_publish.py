@@ -175,7 +175,7 @@ def key_frames(packets):
 def test_a_subscriber_sees_every_frame_and_hears_every_payload(tmp_path):
     async def play():
         async with scene(log_payloads=tmp_path / "log") as it:
-            await it.until(lambda: len(it.of(Kind.VIDEO)) > 40 and len(it.rtcp) > 2)
+            await it.until(lambda: len(it.of(Kind.VIDEO)) > 60 and len(it.rtcp) > 2)
         return it, it.publishing.result()
 
     it, report = asyncio.run(play())

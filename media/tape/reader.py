@@ -1,0 +1,236 @@
+"""Reading a tape: packets, frames, events, who is there.  All of it depends on the tape alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import structlog
+
+from media.errors import TapeDamaged
+from media.tape import reorder
+from media.tape.clockmap import ClockMap
+from media.tape.format import Taped
+from media.tape.frames import Assembler
+from media.tape.model import NS, EventType, Frame, PartManifest, Source, TapeEvent, Track
+from media.tape.reorder import Arrived, Numbered
+from media.tape.roster import Roster, roster, story
+from media.tape.shelf import Shelf
+
+log = structlog.get_logger(__name__)
+
+LATE_NS = NS  # how long after a range its late packets are waited for
+_LEAD_NS = 2 * NS  # read before a range: for what the first frame follows
+_ASKEW_NS = NS // 4  # a packet's arrival may disagree with its part's limits by this
+_SEARCH_NS = 4 * NS  # the first step backwards for a key frame
+_JAM_NS = 10 * NS  # media may be this much older than its arrival
+
+
+def every(_: Track) -> bool:
+    """All tracks."""
+    return True
+
+
+class Tape:
+    """The sealed parts of one tape.  Cheap to make; keep it only as long as a piece of work."""
+
+    def __init__(self, directory: Path) -> None:
+        self._shelf = Shelf(directory)
+        self._parts: list[PartManifest] = []
+        self._story: list[TapeEvent] = []
+        self._tracks: dict[str, Track] = {}
+        self._points: dict[str, list[TapeEvent]] = {}
+        self._added: dict[str, int] = {}
+        self._clocks: dict[tuple[str, int], ClockMap] = {}
+        self.damaged: dict[str, str] = {}  # parts of which the end cannot be read, and why
+
+    def manifests(self) -> list[PartManifest]:
+        """Those of the sealed parts, in time order.  Raises TapeDamaged."""
+        parts = self._shelf.manifests()
+        if parts != self._parts:
+            self._index(parts)
+        return list(parts)
+
+    def covered_until_ns(self) -> int:
+        """The end of what is sealed; 0 when nothing is."""
+        return max((part.until_ns for part in self.manifests()), default=0)
+
+    def packets(self, from_ns: int, until_ns: int) -> Iterator[Taped]:
+        """All packets that arrived in ``[from_ns, until_ns)``, part by part."""
+        for part in self._between(self.manifests(), from_ns, until_ns):
+            reader = self._shelf.open(part)
+            try:
+                for taped in reader.packets():
+                    if from_ns <= taped.arrival_ns < until_ns:
+                        yield taped
+            except TapeDamaged as exc:
+                self._note(part, exc)
+
+    def events(self, from_ns: int, until_ns: int) -> list[TapeEvent]:
+        """What happened in ``[from_ns, until_ns)``, in time order, each event once.
+
+        When another recorder took over, its predecessor's tracks are removed here, and
+        publishers it did not find leave, though nobody wrote that down.
+        """
+        self.manifests()
+        return [event for event in self._story if from_ns <= event.at_ns < until_ns]
+
+    def roster(self, at_ns: int) -> Roster:
+        """Who is there after what happened up to and including ``at_ns``."""
+        self.manifests()
+        return roster(self._story, self._tracks, at_ns)
+
+    def frames(
+        self,
+        from_ns: int,
+        until_ns: int,
+        *,
+        tracks: Callable[[Track], bool] = every,
+        late_ns: int = LATE_NS,
+    ) -> dict[str, list[Frame]]:
+        """The complete frames whose time lies in ``[from_ns, until_ns)``, by track id.
+
+        In the order they were sent; tracks without any are left out.  A frame's time, bytes and
+        flags do not depend on the range.  Packets that arrived ``late_ns`` after ``until_ns`` or
+        later do not count, so that the result is the same when the tape has grown.
+        """
+        parts = self.manifests()
+        horizon_ns = until_ns + late_ns
+        near = self._between(parts, from_ns - _LEAD_NS, horizon_ns)
+        arrived = self._arrived(near, tracks, horizon_ns)
+        found = {}
+        for id_, packets in arrived.items():
+            slots = self._slots(self._tracks[id_], packets, horizon_ns)
+            earlier = [part for part in parts if part not in near and _before(part, near, id_)]
+            while earlier and _unfounded(slots, from_ns):
+                packets = self._of(id_, [earlier.pop()], horizon_ns) + packets
+                slots = self._slots(self._tracks[id_], packets, horizon_ns)
+            frames = [slot for slot in slots if slot and from_ns <= slot.time_ns < until_ns]
+            if frames:
+                found[id_] = frames
+        return found
+
+    def keyframe_before(self, track: str | tuple[str, Source], at_ns: int) -> int | None:
+        """``time_ns`` of the last complete key frame at or before ``at_ns``; None if there is none.
+
+        ``track`` is a track's id, or ``(uid, source)`` for all tracks of that line.
+        """
+
+        def wanted(one: Track) -> bool:
+            return track in (one.id, (one.uid, one.source))
+
+        begins_ns = [part.from_ns for part in self.manifests() if any(map(wanted, part.tracks))]
+        until_ns, step_ns = at_ns + 1, _SEARCH_NS
+        while begins_ns and until_ns > min(begins_ns) - _JAM_NS:
+            from_ns = until_ns - step_ns
+            found = self.frames(from_ns, until_ns, tracks=wanted).values()
+            times = [frame.time_ns for frames in found for frame in frames if frame.keyframe]
+            if times:
+                return max(times)
+            until_ns, step_ns = from_ns, 2 * step_ns
+        return None
+
+    def trim(self, before_ns: int) -> list[str]:
+        """Delete the parts that end at or before ``before_ns``; their names.  Idempotent."""
+        old = [part for part in self.manifests() if part.until_ns <= before_ns]
+        for part in old:
+            self._shelf.remove(part)
+        return [part.name for part in old]
+
+    def _index(self, parts: list[PartManifest]) -> None:
+        self._parts = list(parts)
+        self._story = story(parts)
+        self._tracks = {track.id: track for part in parts for track in part.tracks}
+        self._points, self._added = {}, {}
+        for event in self._story:
+            if event.type is EventType.CLOCK:
+                self._points.setdefault(event.track, []).append(event)
+            elif event.type is EventType.TRACK_ADDED:
+                self._added[event.track] = event.at_ns
+        self._clocks.clear()
+
+    def _between(
+        self, parts: Sequence[PartManifest], from_ns: int, until_ns: int
+    ) -> list[PartManifest]:
+        first, end = from_ns - _ASKEW_NS, until_ns + _ASKEW_NS
+        return [part for part in parts if part.until_ns > first and part.from_ns < end]
+
+    def _arrived(
+        self,
+        parts: Sequence[PartManifest],
+        wants: Callable[[Track], bool],
+        horizon_ns: int,
+    ) -> dict[str, list[Arrived]]:
+        """The RTP packets of the wanted tracks, in order of arrival."""
+        arrived: dict[str, list[Arrived]] = {}
+        for part in parts:
+            if not any(map(wants, part.tracks)):
+                continue
+            reader = self._shelf.open(part, wants=wants)
+            data = reader.data
+            try:
+                for arrival_ns, track, start, end, rtcp in reader.spans():
+                    if arrival_ns < horizon_ns and not rtcp:
+                        packet = (arrival_ns, data[start:end])
+                        try:
+                            arrived[track.id].append(packet)
+                        except KeyError:
+                            arrived[track.id] = [packet]
+            except TapeDamaged as exc:
+                self._note(part, exc)
+        return arrived
+
+    def _of(self, id_: str, parts: Sequence[PartManifest], horizon_ns: int) -> list[Arrived]:
+        return self._arrived(parts, lambda track: track.id == id_, horizon_ns).get(id_, [])
+
+    def _slots(
+        self, track: Track, packets: Sequence[Arrived], horizon_ns: int
+    ) -> list[Frame | None]:
+        return Assembler(track).assemble(self._numbered(track, packets, horizon_ns))
+
+    def _numbered(
+        self, track: Track, packets: Sequence[Arrived], horizon_ns: int
+    ) -> list[Numbered]:
+        clock = self._clock(track, packets)
+        numbered, unexplained = reorder.in_order(packets, clock.locate)
+        if unexplained:
+            # Rare: no CLOCK points, or a reset that none of them knows.  Arrival must do, and
+            # whatever the range, it is judged from the beginning of the track.
+            whole = self._of(track.id, self._parts, horizon_ns)
+            clock.learn(reorder.headers(whole))
+            numbered, _ = reorder.in_order(packets, clock.locate)
+        return numbered
+
+    def _clock(self, track: Track, packets: Sequence[Arrived]) -> ClockMap:
+        rate = _clock_rate(track, packets)
+        if (track.id, rate) not in self._clocks:
+            points = self._points.get(track.id, [])
+            first = next((part.from_ns for part in self._parts if track in part.tracks), 0)
+            added_ns = self._added.get(track.id, first)
+            self._clocks[track.id, rate] = ClockMap(rate, points, added_ns)
+        return self._clocks[track.id, rate]
+
+    def _note(self, part: PartManifest, error: TapeDamaged) -> None:
+        """The rest of a part cannot be read: what follows is a gap, not a failure."""
+        if part.name not in self.damaged:
+            log.warning("a part of the tape is damaged", part=part.name, error=str(error))
+        self.damaged[part.name] = str(error)
+
+
+def _clock_rate(track: Track, packets: Sequence[Arrived]) -> int:
+    """Of the first codec that occurs; a track never changes its rate."""
+    for _, packet in packets:
+        codec = track.codec(packet[1] & 0x7F) if len(packet) > 1 else None
+        if codec is not None:
+            return codec.clock_rate
+    return track.codecs[0].clock_rate if track.codecs else 90_000
+
+
+def _before(part: PartManifest, near: Sequence[PartManifest], id_: str) -> bool:
+    return part.from_ns <= near[0].from_ns and any(track.id == id_ for track in part.tracks)
+
+
+def _unfounded(slots: Sequence[Frame | None], from_ns: int) -> bool:
+    """Whether it takes earlier packets to know what the range's first frame follows."""
+    for i, slot in enumerate(slots):
+        if slot is not None and slot.time_ns >= from_ns:
+            return i == 0 or (i == 1 and slots[0] is None)
+    return False

@@ -1,0 +1,120 @@
+"""Individual recordings: untouched sound, and each publisher apart."""
+
+import hashlib
+import itertools
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from media.judge import decode, pattern
+from tests.e2e.farm import Farm, until
+from tests.e2e.watch import PlaylistWatch
+
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
+
+
+def test_original_sound_is_byte_for_byte_what_was_sent_and_a_mute_is_a_hole(
+    running_farm: Farm, tmp_path: Path
+) -> None:
+    farm, cname, log = running_farm, "untouched", tmp_path / "payloads"
+    request = {
+        "recordingConfig": {
+            "channelType": 0,
+            "streamTypes": 0,
+            "streamMode": "original",
+            "subscribeAudioUids": ["123", "456"],
+            "subscribeUidGroup": 0,
+        },
+        "storageConfig": farm.storage("directory1", "directory2"),
+    }
+    options = ("--pattern", "--video", "none", "--log-payloads", str(log))
+    with (
+        farm.publisher(cname, "123", *options) as publisher,
+        PlaylistWatch(farm.bucket, "directory1/directory2/") as watch,
+    ):
+        time.sleep(0.5)
+        recording = farm.agora.start(cname, "527841", "individual", request)
+        until(recording.started_s + 20)
+        publisher.say("mute audio")
+        until(recording.started_s + 25)
+        publisher.say("unmute audio")
+        until(recording.started_s + 32)
+        status, answer = recording.stop()
+    assert status == 200, answer
+    assert not watch.problems
+
+    stem = f"directory1/directory2/{recording.sid}_{cname}__uid_s_123__uid_e_audio"
+    files = answer["serverResponse"]["fileList"]
+    assert [(row["fileName"], row["trackType"], row["uid"]) for row in files] == [
+        (f"{stem}.m3u8", "audio", "123")
+    ]
+    segments = farm.bucket.segments(f"{stem}.m3u8")
+    assert all(re.fullmatch(re.escape(stem) + r"_\d{17}\.ts", key) for key, _ in segments)
+    recorded = [packet for _, data in segments for packet in decode.packets(data, "audio")]
+    _judge_payloads(recorded, log)
+    _judge_hole([time_s for time_s, _ in recorded])
+    text = farm.bucket.get(f"{stem}.m3u8").decode()
+    assert text.count("#EXT-X-DISCONTINUITY\n") == 2
+    listed_s = sum(float(value) for value in re.findall(r"#EXTINF:([\d.]+)", text))
+    print(f"{len(recorded)} packets, {listed_s:.2f} s listed of 32 s with a 5 s mute")
+    assert abs(listed_s - (32 - 5)) < 1.0
+
+
+def _judge_payloads(recorded: list[tuple[float, bytes]], log: Path) -> None:
+    sent = [line.split()[1] for line in log.read_text().splitlines()]
+    got = [hashlib.sha256(payload).hexdigest() for _, payload in recorded]
+    first = sent.index(got[0])
+    assert got == sent[first : first + len(got)], "some payload is missing or differs"
+
+
+def _judge_hole(times_s: list[float]) -> None:
+    steps = [b - a for a, b in itertools.pairwise(times_s)]
+    holes = [step for step in steps if step > 0.5]
+    print(f"hole of {holes[0]:.3f} s" if holes else "no hole")
+    assert len(holes) == 1
+    assert abs(holes[0] - 5.0) <= 0.2
+    assert max(step for step in steps if step <= 0.5) < 0.045
+
+
+def test_each_publisher_apart_h264_in_ts_vp8_in_webm_sound_in_aac(running_farm: Farm) -> None:
+    farm, cname = running_farm, "apart"
+    request = {
+        "recordingConfig": {"channelType": 0, "streamTypes": 2, "subscribeUidGroup": 0},
+        "storageConfig": farm.storage("apart"),
+    }
+    with (
+        farm.publisher(cname, "123", "--pattern", "--video", "vp8"),
+        farm.publisher(cname, "456", "--pattern", "--video", "h264"),
+        PlaylistWatch(farm.bucket, "apart/") as watch,
+    ):
+        time.sleep(0.5)
+        recording = farm.agora.start(cname, "527841", "individual", request)
+        until(recording.started_s + 34)
+        status, answer = recording.stop()
+    assert status == 200, answer
+    assert not watch.problems
+    names = {row["fileName"]: row for row in answer["serverResponse"]["fileList"]}
+    for uid, container, codec in (("123", "webm", "vp8"), ("456", "ts", "h264")):
+        stem = f"apart/{recording.sid}_{cname}__uid_s_{uid}__uid_e_"
+        assert names[f"{stem}video.m3u8"]["isPlayable"] is (container == "ts")
+        video = farm.bucket.segments(f"{stem}video.m3u8")
+        assert all(key.endswith(container) for key, _ in video)
+        assert len(video) >= 2
+        numbers: list[int] = []
+        for _, data in video:
+            assert decode.codecs(data) == {"video": codec}
+            pictures = list(decode.pictures(data))
+            assert pictures[0].frame.key_frame
+            numbers += pattern.watch(pictures).numbers
+        print(f"uid {uid}: {len(numbers)} pictures in {len(video)} files")
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert len(numbers) > 34 * 15 * 0.95
+        audio = farm.bucket.segments(f"{stem}audio.m3u8")
+        assert all(decode.codecs(data) == {"audio": "aac"} for _, data in audio)
+        sound = decode.sound(decode.joined(data for _, data in audio))
+        heard = pattern.heard(sound, uid, from_s=sound.start_s + 0.5, until_s=sound.end_s - 0.5)
+        print(f"uid {uid}: {sound.end_s - sound.start_s:.2f} s of sound, tone in {heard:.1%}")
+        assert heard == 1.0
+        assert abs(sound.end_s - sound.start_s - 34) < 1.0

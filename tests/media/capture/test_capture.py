@@ -1,0 +1,391 @@
+"""Capture against a real room and real publishers; what is looked at is the tape."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from whip import Line, Publisher, room
+
+from media.capture.capture import Capture
+from media.channels.base import Wants
+from media.rtc.drain import Drain
+from media.rtp.packet import parse_header
+from media.tape.format import PartReader
+from media.tape.model import EventType, Kind, PartManifest, TapeEvent, Track
+from media.tape.writer import TapeWriter
+
+WAIT_S = 10.0
+
+
+@dataclass
+class Seen:
+    """An observer that remembers."""
+
+    first_ns: int = 0
+    count: int = 0
+    missing: int = 0
+
+    def first_packet(self, at_ns: int) -> None:
+        assert not self.first_ns
+        self.first_ns = at_ns
+
+    def packets(self, count: int) -> None:
+        self.count += count
+
+    def lost(self, count: int) -> None:
+        self.missing += count
+
+    def loop_lag(self, seconds: float) -> None:
+        assert seconds >= 0
+
+
+@dataclass
+class Recording:
+    """A capture that runs, and its tape when it is over."""
+
+    directory: Path
+    drain: Drain
+    address: str
+    seen: Seen = field(default_factory=Seen)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: str = ""
+    tracks: list[Track] = field(default_factory=list)
+    events: list[TapeEvent] = field(default_factory=list)
+    packets: dict[str, list[bytes]] = field(default_factory=dict)
+    capture: Capture | None = None
+
+    async def run(self, **options: Any) -> None:
+        sealed: list[PartManifest] = []
+        writer = TapeWriter(self.directory, fence=1, first_number=1, on_sealed=sealed.append)
+        given = {
+            "channel_url": f"room+{self.address}",
+            "cname": "c",
+            "recorder_uid": "rec",
+            "token": None,
+            "wants": Wants(),
+            "live": False,
+            "max_idle_s": 60.0,
+        }
+        self.capture = Capture(
+            **{**given, **options},
+            writer=writer,
+            observer=self.seen,
+            track_prefix="1",
+            drain=self.drain,
+        )
+        try:
+            self.reason = await self.capture.run(self.stop)
+        finally:
+            await writer.close(time.time_ns())
+        self._read()
+
+    def _read(self) -> None:
+        for path in sorted(self.directory.glob("*.pcapng")):
+            part = PartReader(path.read_bytes())
+            for taped in part.packets():
+                if not taped.rtcp:
+                    self.packets.setdefault(taped.track.id, []).append(taped.data)
+            self.tracks, self.events = part.tracks, part.events
+
+    def of(self, kind: EventType) -> list[TapeEvent]:
+        return [event for event in self.events if event.type is kind]
+
+    def track(self, uid: str, kind: Kind, nth: int = 0) -> Track:
+        return [t for t in self.tracks if t.uid == uid and t.kind is kind][nth]
+
+
+@asynccontextmanager
+async def recording(tmp_path: Path, port: int, **options: Any) -> AsyncIterator[Recording]:
+    """A room and a recorder in it; at the end the recorder is stopped and its tape read."""
+    drain = Drain()
+    async with room(port) as address:
+        run = Recording(tmp_path, drain, address)
+        task = asyncio.create_task(run.run(**options))
+        try:
+            yield run
+            run.stop.set()
+            await asyncio.wait_for(task, WAIT_S)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    drain.close()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def go(tmp_path: Path, free_port: Callable[[], int]) -> Callable[..., Recording]:
+    """Run a scenario in a loop of its own; the recording with its tape."""
+
+    def run(story: Callable[[Recording], Awaitable[None]], **options: Any) -> Recording:
+        async def main() -> Recording:
+            async with recording(tmp_path, free_port(), **options) as rec:
+                await story(rec)
+            return rec
+
+        return asyncio.run(main())
+
+    return run
+
+
+async def heard(rec: Recording, publisher: Publisher, lead: int = 400) -> None:
+    """Send until the recorder hears both tracks."""
+    before = rec.seen.count
+    for _ in range(lead):
+        await publisher.send(1)
+        if rec.seen.count > before + 20:
+            return
+    raise AssertionError("the recorder hears nothing")
+
+
+async def settled(rec: Recording) -> None:
+    """Until the counts, which come four times a second, stand still."""
+    before = -1
+    while rec.seen.count != before:
+        before = rec.seen.count
+        await asyncio.sleep(0.6)
+
+
+def taped(rec: Recording, track: Track) -> dict[int, bytes]:
+    """The packets of a track by sequence number."""
+    return {parse_header(packet).seq: packet for packet in rec.packets[track.id]}
+
+
+def test_what_a_publisher_sends_is_on_tape_byte_for_byte(go) -> None:
+    async def story(rec: Recording) -> None:
+        nonlocal publisher
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        publisher.report()
+        await publisher.send(200)
+        publisher.report()
+        await until(lambda: publisher.lines["video"].keyframes_asked)
+        await settled(rec)
+        await publisher.leave()
+
+    publisher: Publisher
+    rec = go(story)
+    assert rec.reason == "stopped"
+    for kind in Kind:
+        line, track = publisher.lines[kind.value], rec.track("alice", kind)
+        assert track.ssrc == line.ssrc
+        packets = taped(rec, track)
+        assert len(packets) >= 200
+        last = list(line.sent)[-200:]
+        for seq in last:
+            assert packets[seq] == line.sent[seq]
+    assert [event.uid for event in rec.of(EventType.JOINED)] == ["alice"]
+    assert [event.uid for event in rec.of(EventType.LEFT)] == ["alice"]
+    assert rec.seen.missing == 0
+
+
+def test_both_tracks_of_a_connection_get_clock_points_of_one_clock(go) -> None:
+    async def story(rec: Recording) -> None:
+        nonlocal publisher
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        publisher.report()
+        await publisher.send(100)
+        publisher.report()
+        await settled(rec)
+        await publisher.close()
+
+    publisher: Publisher
+    before = time.time_ns()
+    rec = go(story)
+    for kind in Kind:
+        track = rec.track("alice", kind)
+        points = [event for event in rec.of(EventType.CLOCK) if event.track == track.id]
+        assert points
+        assert all(before < point.wall_ns < time.time_ns() for point in points)
+    audio, video = rec.track("alice", Kind.AUDIO), rec.track("alice", Kind.VIDEO)
+    assert audio.connection == video.connection
+
+
+def test_lost_packets_are_asked_for_and_come_back(go) -> None:
+    lost = frozenset(range(20, 180, 7))
+
+    async def story(rec: Recording) -> None:
+        nonlocal publisher
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        await publisher.send(200, lose=lost)
+        await settled(rec)
+        await publisher.close()
+
+    publisher: Publisher
+    rec = go(story)
+    for kind in Kind:
+        line = publisher.lines[kind.value]
+        packets = taped(rec, rec.track("alice", kind))
+        for seq in list(line.sent)[-200:]:
+            assert packets[seq] == line.sent[seq]
+        assert len(set(line.asked_again)) >= len(lost)
+    assert rec.seen.missing == 0
+
+
+def test_what_never_comes_back_is_counted_and_a_keyframe_is_asked_for(go) -> None:
+    async def story(rec: Recording) -> None:
+        nonlocal publisher
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        publisher.deaf = True
+        await publisher.join()
+        await heard(rec, publisher)
+        asked = publisher.lines["video"].keyframes_asked
+        await publisher.send(100, lose=frozenset({50, 51}))
+        await until(lambda: rec.seen.missing == 4)
+        await until(lambda: publisher.lines["video"].keyframes_asked > asked)
+        await publisher.close()
+
+    publisher: Publisher
+    rec = go(story)
+    assert len(publisher.lines["audio"].asked_again) > 4
+    assert rec.seen.missing == 4
+
+
+def test_a_publisher_who_rejoins_gets_new_tracks(go) -> None:
+    async def story(rec: Recording) -> None:
+        for seed in (1, 2):
+            publisher = Publisher(rec.address, "c", "alice", rec.drain, seed=seed)
+            await publisher.join()
+            await heard(rec, publisher)
+            await publisher.leave()
+
+    rec = go(story)
+    assert [t.kind for t in rec.tracks].count(Kind.AUDIO) == 2
+    kinds = [event.type for event in rec.events if event.uid == "alice"]
+    joined, left = EventType.JOINED, EventType.LEFT
+    assert kinds == [joined, left, joined, left]
+    first, second = (rec.track("alice", Kind.AUDIO, n) for n in (0, 1))
+    assert first.connection != second.connection
+    assert [event.track for event in rec.of(EventType.TRACK_REMOVED)].count(first.id) == 1
+
+
+def test_a_publisher_who_takes_the_place_of_itself_is_heard_on(go) -> None:
+    async def story(rec: Recording) -> None:
+        first = Publisher(rec.address, "c", "alice", rec.drain, seed=1)
+        await first.join()
+        await heard(rec, first)
+        second = Publisher(rec.address, "c", "alice", rec.drain, seed=2)
+        await second.join()
+        await heard(rec, second)
+        await first.close()
+        await second.close()
+
+    rec = go(story)
+    assert {t.ssrc for t in rec.tracks if t.kind is Kind.AUDIO} == {
+        audio_ssrc(1),
+        audio_ssrc(2),
+    }
+
+
+def audio_ssrc(seed: int) -> int:
+    return Line("audio", seed).ssrc
+
+
+def test_a_mute_is_on_tape_and_is_no_loss(go) -> None:
+    async def story(rec: Recording) -> None:
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        await publisher.mute("audio", True)
+        await publisher.send(150)
+        await publisher.mute("audio", False)
+        await publisher.send(100)
+        await asyncio.sleep(1.2)  # a packet is given up after a second
+        await publisher.close()
+
+    rec = go(story)
+    assert [(e.uid, e.source) for e in rec.of(EventType.MUTED)] == [("alice", "microphone")]
+    assert [(e.uid, e.source) for e in rec.of(EventType.UNMUTED)] == [("alice", "microphone")]
+    assert rec.seen.missing == 0
+
+
+def test_only_what_is_wanted_is_taped(go) -> None:
+    async def story(rec: Recording) -> None:
+        publishers = [
+            Publisher(rec.address, "c", uid, rec.drain, seed=n)
+            for n, uid in enumerate(("alice", "bob"))
+        ]
+        for publisher in publishers:
+            await publisher.join()
+        await heard(rec, publishers[0])
+        await publishers[1].send(50)
+        for publisher in publishers:
+            await publisher.close()
+
+    rec = go(story, wants=Wants(video=False, not_audio_uids=frozenset({"bob"})))
+    assert {(track.uid, track.kind) for track in rec.tracks} == {("alice", Kind.AUDIO)}
+    assert {event.uid for event in rec.of(EventType.JOINED)} == {"alice"}
+
+
+def test_an_empty_channel_ends_the_recording(go) -> None:
+    async def story(rec: Recording) -> None:
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        await publisher.leave()
+        await until(lambda: rec.reason)
+
+    rec = go(story, max_idle_s=0.5)
+    assert rec.reason == "idle"
+    assert rec.packets
+
+
+def test_keyframes_are_asked_for_at_most_once_a_second(go) -> None:
+    async def story(rec: Recording) -> None:
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        line = publisher.lines["video"]
+        before = line.keyframes_asked
+        for _ in range(50):
+            rec.capture.request_keyframes()
+        await until(lambda: line.keyframes_asked > before)
+        await publisher.send(50)
+        assert line.keyframes_asked <= before + 2
+        await publisher.close()
+
+    go(story)
+
+
+def test_an_unknown_kind_of_channel_is_refused(go) -> None:
+    async def story(rec: Recording) -> None:
+        await until(lambda: rec.reason)
+
+    rec = go(story, channel_url="carrier-pigeon://roof")
+    assert rec.reason.startswith("refused: ")
+
+
+def test_the_first_packet_is_on_tape_within_half_a_second_of_the_start(go) -> None:
+    started = 0
+
+    async def story(rec: Recording) -> None:
+        nonlocal started
+        publishers = [Publisher(rec.address, "c", f"p{n}", rec.drain, seed=n) for n in range(8)]
+        for publisher in publishers:
+            await publisher.join()
+        late = Recording(rec.directory / "late", rec.drain, rec.address)
+        started = time.time_ns()
+        task = asyncio.create_task(late.run(recorder_uid="rec2"))
+        while not late.seen.first_ns:
+            await publishers[0].send(1)
+        print(f"\nstart to first packet: {(late.seen.first_ns - started) / 1e6:.0f} ms")  # noqa: T201
+        late.stop.set()
+        await task
+        for publisher in publishers:
+            await publisher.close()
+
+    go(story)

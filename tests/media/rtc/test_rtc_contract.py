@@ -1,0 +1,119 @@
+"""What media.rtc uses of its dependencies beyond their public names; fails when any of it moves."""
+
+import asyncio
+import inspect
+from importlib.metadata import version
+
+import aioice
+import aioice.ice
+import aioice.stun
+import aiortc
+import aiortc.sdp
+import pylibsrtp
+import pytest
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from pylibsrtp import _binding
+
+from media.rtc.dtls import Pipe, certificate
+
+
+@pytest.mark.parametrize(
+    ("name", "pinned"), [("aiortc", "1.16.0"), ("aioice", "0.12.0"), ("pylibsrtp", "1.0.0")]
+)
+def test_the_versions_are_those_that_were_read(name, pinned):
+    assert version(name) == pinned
+
+
+def connection() -> aioice.Connection:
+    async def make() -> aioice.Connection:
+        return aioice.Connection(ice_controlling=True)
+
+    return asyncio.run(make())
+
+
+@pytest.mark.parametrize(
+    ("attribute", "kind"),
+    [
+        ("_nominated", dict),
+        ("_protocols", list),
+        ("_check_list", list),
+        ("remote_is_lite", bool),
+        ("ice_controlling", bool),
+    ],
+)
+def test_an_ice_connection_keeps_its_state_where_we_look(attribute, kind):
+    assert isinstance(getattr(connection(), attribute), kind)
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("get_component_candidates", ["self", "component", "addresses", "timeout"]),
+        ("data_received", ["self", "data", "component"]),
+        ("request_received", ["self", "message", "addr", "protocol", "raw_data"]),
+        ("close", ["self"]),
+        ("gather_candidates", ["self"]),
+        ("connect", ["self"]),
+    ],
+)
+def test_an_ice_connection_calls_what_we_override(method, parameters):
+    function = getattr(aioice.Connection, method)
+    assert list(inspect.signature(function).parameters) == parameters
+
+
+def test_the_ice_connection_itself_asks_for_candidates_and_closes_without_consent():
+    assert "self.get_component_candidates(" in inspect.getsource(
+        aioice.Connection.gather_candidates
+    )
+    assert "self.close()" in inspect.getsource(aioice.Connection.query_consent)
+    assert isinstance(aioice.ice.CONSENT_INTERVAL, int)
+    assert isinstance(aioice.ice.CONSENT_FAILURES, int)
+    assert isinstance(aioice.stun.RETRY_RTO, float)
+
+
+def test_the_stun_protocol_lives_on_any_transport():
+    source = inspect.getsource(aioice.ice.StunProtocol)
+    used = {"self.transport.sendto(", "self.transport.close()"}
+    assert all(call in source for call in used)
+    rest = source
+    for call in used:
+        rest = rest.replace(call, "")
+    assert "self.transport." not in rest
+
+
+def test_dtls_needs_of_its_ice_transport_a_role_and_two_ends():
+    source = inspect.getsource(RTCDtlsTransport)
+    for name in ("role", "_recv", "_send"):
+        assert f"self.transport.{name}" in source
+        source = source.replace(f"self.transport.{name}", "")
+    assert "self.transport." not in source
+    pipe = Pipe("controlled", lambda _: None)
+    assert {"role", "_recv", "_send"} <= {*dir(pipe)}
+
+
+def test_dtls_keeps_its_state_where_we_look():
+    transport = RTCDtlsTransport(Pipe("controlled", lambda _: None), [certificate()])
+    assert transport.state == "new"
+    assert (transport._rx_srtp, transport._tx_srtp, transport._task) == (None, None, None)
+    transport._set_role("client")
+    assert transport._role == "client"
+    assert list(inspect.signature(transport.start).parameters) == ["remoteParameters"]
+
+
+def test_libsrtp_is_where_we_call_it():
+    for name in ("srtp_protect", "srtp_protect_rtcp", "srtp_unprotect", "srtp_unprotect_rtcp"):
+        assert callable(getattr(_binding.lib, name))
+    assert _binding.ffi.typeof(pylibsrtp.Session()._srtp[0]) == _binding.ffi.typeof("srtp_t")
+    assert "replay check failed (bad index)" in pylibsrtp.ERRORS
+    assert pylibsrtp.SRTP_MAX_SRTCP_TRAILER_LEN == 148
+
+
+def test_descriptions_have_the_fields_we_fill():
+    section = aiortc.sdp.MediaDescription("audio", 9, "UDP/TLS/RTP/SAVPF", [96])
+    for name in ("rtcp_mux", "ice_candidates_complete", "ssrc", "ssrc_group", "msid", "dtls"):
+        assert hasattr(section, name)
+    assert {**aiortc.sdp.DTLS_ROLE_SETUP} == {
+        "auto": "actpass",
+        "client": "active",
+        "server": "passive",
+    }

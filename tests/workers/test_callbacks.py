@@ -1,0 +1,153 @@
+"""Notices against a real Redis and a real receiver."""
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from workers.callbacks.deliver import Deliverer
+from workers.callbacks.notice import EventType, body, signatures
+from workers.callbacks.outbox import Outbox
+from workers.job.spec import RecordingSpec
+from workers.metrics.metrics import Metrics
+from workers.settings import App
+from workers.store.store import Store
+
+Make = Callable[..., RecordingSpec]
+EXAMPLES = Path(__file__).parent.parent / "api" / "agora_examples"
+
+
+def test_signatures_are_those_of_the_published_vector() -> None:
+    raw = (
+        b'{"eventMs":1560408533119,"eventType":10,"noticeId":"4eb720f0-8da7-11e9-a43e-53f411c2761f"'
+        b',"notifyMs":1560408533119,"payload":{"a":"1","b":2},"productId":1}'
+    )
+    assert signatures(raw, "secret") == {
+        "Agora-Signature": "033c62f40f687675f17f0f41f91a40c71c0f134c",
+        "Agora-Signature-V2": "6d3320c60b11101395b7fc8f9068748808a0aa1bfa064438e39d1bc2c7d74d99",
+    }
+
+
+class Receiver(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, statuses: list[int]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.statuses = statuses
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.arrived = threading.Semaphore(0)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((dict(self.headers), raw))
+        status = self.server.statuses.pop(0) if self.server.statuses else 200
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+        self.server.arrived.release()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver([])
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=5)
+
+
+@pytest.fixture
+def app(receiver: Receiver) -> App:
+    return App(
+        app_id="app",
+        customer_key="k",
+        customer_secret=SecretStr("s"),
+        callback_url=f"http://127.0.0.1:{receiver.server_address[1]}/hook",
+        callback_secret=SecretStr("hook secret"),
+    )
+
+
+@pytest.fixture
+def outbox(store: Store, app: App) -> Iterator[Outbox]:
+    outbox = Outbox(store.client, (app,))
+    stop = threading.Event()
+    deliverer = Deliverer(outbox, (app,), Metrics())
+    thread = threading.Thread(target=deliverer.run, args=(stop,))
+    thread.start()
+    yield outbox
+    stop.set()
+    thread.join(timeout=15)
+
+
+@pytest.mark.server
+def test_a_notice_arrives_signed_in_the_documented_shape(
+    outbox: Outbox, receiver: Receiver, make_spec: Make
+) -> None:
+    outbox.add(make_spec(), EventType.RECORDER_STARTED, {"status": 0})
+    outbox.add(make_spec(), EventType.RECORDER_LEAVE, {"leaveCode": 24})
+    for _ in range(2):
+        assert receiver.arrived.acquire(timeout=10)
+    seen = {}
+    for headers, raw in receiver.got:
+        rows = json.loads(raw)
+        expected = signatures(raw, "hook secret")
+        assert {name: headers[name] for name in expected} == expected
+        assert headers["Content-Type"] == "application/json"
+        seen[rows["eventType"]] = rows
+    reference = json.loads((EXAMPLES / "callbacks.json").read_text())["events"]
+    for number in (40, 41):
+        sample = next(row["body"] for row in reference if row["event"] == number)
+        assert seen[number].keys() == sample.keys()
+        assert seen[number]["payload"].keys() == sample["payload"].keys()
+        assert seen[number]["payload"]["details"] == sample["payload"]["details"]
+    assert sorted(rows["payload"]["sequence"] for rows in seen.values()) == [0, 1]
+
+
+@pytest.mark.server
+def test_a_notice_that_was_refused_is_sent_again_with_the_same_id(
+    outbox: Outbox, receiver: Receiver, make_spec: Make
+) -> None:
+    receiver.statuses[:] = [500]
+    outbox.add(make_spec(), EventType.RECORDER_STARTED, {"status": 0})
+    for _ in range(2):
+        assert receiver.arrived.acquire(timeout=15)
+    assert len({json.loads(raw)["noticeId"] for _, raw in receiver.got}) == 1
+
+
+@pytest.mark.server
+def test_a_notice_that_happens_once_is_sent_once(
+    outbox: Outbox, receiver: Receiver, make_spec: Make
+) -> None:
+    for _ in range(3):
+        outbox.add(make_spec(), EventType.FILE_INFOS, {"fileList": "x"}, once="file:x")
+    outbox.add(make_spec(), EventType.RECORDER_LEAVE, {"leaveCode": 24})
+    for _ in range(2):
+        assert receiver.arrived.acquire(timeout=10)
+    types = sorted(json.loads(raw)["eventType"] for _, raw in receiver.got)
+    assert types == [4, 41]
+
+
+@pytest.mark.server
+def test_a_customer_without_an_address_is_sent_nothing(store: Store, make_spec: Make) -> None:
+    silent = App(app_id="app", customer_key="k", customer_secret=SecretStr("s"))
+    outbox = Outbox(store.client, (silent,))
+    outbox.add(make_spec(), EventType.RECORDER_STARTED, {"status": 0})
+    assert outbox.due(1e12, 10) == []
+
+
+def test_the_bytes_that_are_sent_carry_the_time_of_sending() -> None:
+    assert json.loads(body({"noticeId": "x"}, 17)) == {"noticeId": "x", "notifyMs": 17}
