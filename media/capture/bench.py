@@ -251,4 +251,4 @@ def _loopback_only() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    print(table(asyncio.run(bench_capture())))  # noqa: T201  # what a bench is for
+    print(table(asyncio.run(bench_capture())))  # what a bench is for

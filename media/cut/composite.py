@@ -1,18 +1,15 @@
 """Mixes one slice of a channel: one picture of everybody, one sound of everybody."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 
 from media.cut import aac, h264
 from media.cut.lines import Line
-from media.cut.material import Material, gather, keep_from_ns
+from media.cut.material import Material, gather
 from media.cut.model import NOBODY, CompositeSpec, CutResult, Segment, Slice
 from media.cut.picture import LinePictures, decodable
 from media.cut.sound import render
@@ -22,9 +19,7 @@ from media.mux import adts
 from media.mux.mpegts import CLOCK_HZ, START_TICKS, TransportStream, TsPacket
 from media.mux.output import complete
 from media.tape.model import Frame
-
-if TYPE_CHECKING:
-    from media.tape.reader import Tape
+from media.tape.reader import Tape
 
 
 def cut_composite(
@@ -41,11 +36,10 @@ def cut_composite(
     there.  The same tape gives the same bytes.  A slice too short for a single tick gives no
     segment.
     """
-    keep = keep_from_ns(tape, slice)
     mix = _Mix.of(spec, slice, origin_ns)
+    material = gather(tape, spec, slice)
     if mix.empty:
-        return CutResult((), keep)
-    material = gather(tape, slice, audio=spec.audio, video=spec.video)
+        return CutResult((), material.keep_from_ns)
     path = out_dir / f"mix-{slice.number:06d}.ts"
     stage = Stage(spec, _lines(material, mix))
     with complete(path) as part, TransportStream(part) as stream:
@@ -56,7 +50,7 @@ def cut_composite(
             sources.append(_audio(mix, material, stream.add_aac()))
         for packet in heapq.merge(*sources, key=lambda packet: packet.time):
             stream.write(packet)
-    return CutResult((_segment(mix, slice, path, stage.size),), keep)
+    return CutResult((_segment(mix, slice, path, stage.size),), material.keep_from_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +64,7 @@ class _Mix:
     span: aac.Span
 
     @classmethod
-    def of(cls, spec: CompositeSpec, part: Slice, origin_ns: int) -> _Mix:
+    def of(cls, spec: CompositeSpec, part: Slice, origin_ns: int) -> "_Mix":
         grid = TickGrid(origin_ns, spec.fps)
         ticks = range(grid.first_at(part.start_ns), grid.first_at(part.end_ns))
         first, last = (aac.frame_at(at, origin_ns) for at in (part.start_ns, part.end_ns))

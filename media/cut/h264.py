@@ -33,7 +33,7 @@ def encode(
     yield from _pictures(context.encode(None))
 
 
-def _pictures(packets: Iterable[av.Packet[Any]]) -> Iterator[Picture]:
+def _pictures(packets: "Iterable[av.Packet[Any]]") -> Iterator[Picture]:
     for packet in packets:
         if packet.pts is not None:
             yield Picture(packet.pts, bytes(packet), packet.is_keyframe)

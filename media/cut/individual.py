@@ -5,12 +5,10 @@ a segment: unit ``k`` finishes every segment that ends before ``slice.end_ns``, 
 ones, by their start, to unit ``k + 1``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from media.cut import aac, files, sound_clock
 from media.cut.copying import Splitter
@@ -20,9 +18,7 @@ from media.cut.model import CutResult, IndividualSpec, Segment, Slice
 from media.cut.pauses import Pauses, pauses
 from media.cut.transcoding import AacSplitter
 from media.tape.model import NS, Frame, Kind
-
-if TYPE_CHECKING:
-    from media.tape.reader import Tape
+from media.tape.reader import Tape
 
 # Times may still move a little between two readings; marks keep out what was there already.
 _MARGIN_NS = NS
@@ -69,27 +65,20 @@ class _Unit:
 
     def lines(self) -> Iterator[tuple[Line, list[list[Frame]]]]:
         """Every line that has frames now, or a segment open."""
-        for kind, wanted in ((Kind.AUDIO, self.spec.audio), (Kind.VIDEO, self.spec.video)):
-            if wanted:
-                found = self._read(kind)
-                known = {line for line in self.states if line.kind is kind}
-                for line in sorted(found.keys() | known):
-                    yield line, found.get(line, [])
+        found = self._read()
+        for line in sorted(found.keys() | self.states.keys()):
+            yield line, found.get(line, [])
 
-    def _read(self, kind: Kind) -> _Lines:
-        mine = {line: state for line, state in self.states.items() if line.kind is kind}
-        starts = [self._from_ns(kind, state) for state in mine.values()]
-        begin = min([self._from_ns(kind, LineState()), *starts])
+    def _read(self) -> _Lines:
+        kinds = {Kind.AUDIO: self.spec.audio, Kind.VIDEO: self.spec.video}
+        starts = [self._from_ns(line.kind, state) for line, state in self.states.items()]
+        fresh = [self._from_ns(kind, LineState()) for kind, wanted in kinds.items() if wanted]
         frames = self.tape.frames(
-            max(begin, self._earliest(kind)),
+            max(min([self.slice.start_ns, *fresh, *starts]), self.origin_ns),
             self.slice.end_ns,
-            tracks=lambda track: track.kind is kind,
+            tracks=lambda track: kinds[track.kind],
         )
         return by_line(frames)
-
-    def _earliest(self, kind: Kind) -> int:
-        """Nothing before the recording's start is recorded."""
-        return self.origin_ns - (_AAC_LEAD_NS if self._transcodes(kind) else 0)
 
     def _from_ns(self, kind: Kind, state: LineState) -> int:
         if self._transcodes(kind):
@@ -126,7 +115,8 @@ class _Unit:
     def _transcode(
         self, line: Line, state: LineState, tracks: list[list[Frame]], silent: Pauses
     ) -> tuple[list[Segment], LineState]:
-        heard = [silent.audible(track) for track in tracks]
+        begin = self._from_ns(line.kind, state)
+        heard = [silent.audible(f for f in track if f.time_ns >= begin) for track in tracks]
         splitter = AacSplitter(state, heard, silent, origin_ns=self.origin_ns)
         limit = aac.frame_at(self.slice.end_ns, self.origin_ns)
         pieces, after = splitter.split(limit, final=self.final)

@@ -1,117 +1,104 @@
 """What a composite slice needs of the tape, and from when on."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from media.cut import sound_clock, ticks
+from media.cut import sound_clock
 from media.cut.lines import Line, by_line
-from media.cut.model import Slice
-from media.cut.presence import Occupant, Presence, timeline
-from media.tape.model import NS, EventType, Frame, Kind, TapeEvent, Track
-
-if TYPE_CHECKING:
-    from media.tape.reader import Tape
+from media.cut.model import CompositeSpec, Slice
+from media.cut.presence import GRACE_NS, Presence, State, timeline
+from media.tape.model import NS, EventType, Frame, Kind, Track
+from media.tape.reader import Tape
 
 # Encoders and limiter look a little past the end; the tape should hold this much more.
 LOOK_AHEAD_NS = 300_000_000
-_SOUND_LEAD_NS = sound_clock.LEAD_NS + NS
+# Before the start: what settles the clocks of sound, and the bias of pictures (ticks.LEAD_NS).
+_LEAD_NS = sound_clock.LEAD_NS + NS
 _LATE_NS = NS  # pictures that were under way when their publisher muted
+
+_Frames = Mapping[str, Sequence[Frame]]
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
     """Everything that goes into one slice of a mix."""
 
-    pictures: dict[Line, list[Frame]]
+    pictures: dict[Line, list[Frame]]  # from the key frame that the first shown one needs
     sounds: list[list[Frame]]  # one list per track
-    states: list[tuple[int, tuple[Occupant, ...]]]
+    states: list[State]
+    keep_from_ns: int  # the earliest time that the slice after this one will ask for
 
 
-def gather(tape: Tape, slice_: Slice, *, audio: bool, video: bool) -> Material:
+def gather(tape: Tape, spec: CompositeSpec, part: Slice) -> Material:
     """Read one slice with its lead-in and look-ahead."""
-    roster = tape.roster(slice_.start_ns)
-    tracks = _tracks(tape)
-    events = tape.events(slice_.start_ns, slice_.end_ns)
-    states = timeline(Presence(roster, tracks), events)
-    pictures = _pictures(tape, slice_, roster.tracks) if video else {}
-    sounds = _sounds(tape, slice_) if audio else []
-    return Material(pictures, sounds, states)
-
-
-def keep_from_ns(tape: Tape, slice_: Slice) -> int:
-    """The earliest time that the slice after this one will ask for."""
-    keys = _keyframes(tape, slice_.end_ns, tape.roster(slice_.end_ns).tracks)
-    return min([slice_.end_ns - _SOUND_LEAD_NS, *keys.values()])
-
-
-def _tracks(tape: Tape) -> dict[str, Track]:
-    return {track.id: track for part in tape.manifests() for track in part.tracks}
-
-
-def _sounds(tape: Tape, slice_: Slice) -> list[list[Frame]]:
+    kinds = {Kind.AUDIO: spec.audio, Kind.VIDEO: spec.video}
     frames = tape.frames(
-        slice_.start_ns - _SOUND_LEAD_NS,
-        slice_.end_ns + LOOK_AHEAD_NS,
-        tracks=lambda track: track.kind is Kind.AUDIO,
+        part.start_ns - _LEAD_NS,
+        part.end_ns + LOOK_AHEAD_NS,
+        tracks=lambda track: kinds[track.kind],
     )
-    return [track for line in by_line(frames).values() for track in line]
+    pictures = _pictures(tape, part, frames) if spec.video else {}
+    return Material(
+        {line: [f for one in tracks for f in one] for line, tracks in by_line(pictures).items()},
+        [one for tracks in by_line(_of(Kind.AUDIO, frames)).values() for one in tracks],
+        _states(tape, part),
+        _keep_from_ns(tape, part, pictures),
+    )
 
 
-def _keyframes(tape: Tape, at_ns: int, tracks: Sequence[Track]) -> dict[str, int]:
-    """The last key frame at or before a time, of each video track that has one."""
-    found = {
-        track.id: tape.keyframe_before(track.id, at_ns)
-        for track in tracks
-        if track.kind is Kind.VIDEO
+def _of(kind: Kind, frames: _Frames) -> _Frames:
+    return {id_: track for id_, track in frames.items() if track[0].track.kind is kind}
+
+
+def _states(tape: Tape, part: Slice) -> list[State]:
+    begin_ns = part.start_ns - GRACE_NS
+    tracks = {track.id: track for one in tape.manifests() for track in one.tracks}
+    presence = Presence(tape.roster(begin_ns), tracks)
+    return timeline(presence, tape.events(begin_ns, part.end_ns))
+
+
+def _pictures(tape: Tape, part: Slice, frames: _Frames) -> dict[str, list[Frame]]:
+    """Each video track's frames up to the slice's end, from a key frame on where there is one."""
+    pictures = {
+        id_: [frame for frame in track if frame.time_ns < part.end_ns]
+        for id_, track in _of(Kind.VIDEO, frames).items()
     }
-    return {track: at for track, at in found.items() if at is not None}
+    for track in tape.roster(part.start_ns).tracks:
+        if track.kind is Kind.VIDEO:
+            recent = pictures.get(track.id, [])
+            if not any(frame.keyframe and frame.time_ns <= part.start_ns for frame in recent):
+                pictures[track.id] = [*_older(tape, track, part), *recent]
+    return {id_: track for id_, track in pictures.items() if track}
 
 
-def _pictures(tape: Tape, slice_: Slice, alive: Sequence[Track]) -> dict[Line, list[Frame]]:
-    """Each line's frames in the slice, after what is needed to decode the first."""
-    keys = _keyframes(tape, slice_.start_ns, alive)
-    stills = _stills(tape, slice_, alive, keys)
-    recent = [at for track, at in keys.items() if track not in stills]
-    begin = min([slice_.start_ns - ticks.LEAD_NS, *recent])
-    frames = tape.frames(begin, slice_.end_ns, tracks=lambda track: track.kind is Kind.VIDEO)
-    for track, old in stills.items():
-        frames[track] = [*old, *frames.get(track, ())]
-    return {
-        line: [frame for track in tracks for frame in track]
-        for line, tracks in by_line(frames).items()
-    }
+def _older(tape: Tape, track: Track, part: Slice) -> list[Frame]:
+    """What stands before the lead-in: from the last key frame up to it, or up to a mute.
 
-
-def _stills(
-    tape: Tape, slice_: Slice, alive: Sequence[Track], keys: dict[str, int]
-) -> dict[str, list[Frame]]:
-    """The last pictures of those who muted their video longer ago.
-
-    Read apart, so that a picture that has stood for an hour does not cost reading the hour.
+    A picture may stand for an hour after a mute; that hour is not read.
     """
-    stills = {}
-    for track in alive:
-        begin = keys.get(track.id, slice_.start_ns)
-        until = _muted_since(tape, track, begin, slice_.start_ns) + _LATE_NS
-        if until < slice_.start_ns - ticks.LEAD_NS:
-            wanted = track.id
-            frames = tape.frames(begin, until, tracks=lambda one, id_=wanted: one.id == id_)
-            stills[wanted] = list(frames.get(wanted, ()))
-    return stills
+    until_ns = min(part.start_ns - _LEAD_NS, _muted_since(tape, track, part.start_ns) + _LATE_NS)
+    key_ns = tape.keyframe_before(track.id, until_ns - 1)
+    if key_ns is None:
+        return []
+    return tape.frames(key_ns, until_ns, tracks=lambda one: one.id == track.id)[track.id]
 
 
-def _muted_since(tape: Tape, track: Track, begin_ns: int, at_ns: int) -> int:
+def _muted_since(tape: Tape, track: Track, at_ns: int) -> int:
     """When a track was muted, if it still is at ``at_ns``; otherwise ``at_ns``."""
-    since = at_ns
-    for event in tape.events(begin_ns, at_ns):
-        if _concerns(event, track):
-            since = event.at_ns if event.type is EventType.MUTED else at_ns
-    return since
+    if (track.uid, track.source) not in tape.roster(at_ns).muted:
+        return at_ns
+    return max(
+        event.at_ns
+        for event in tape.events(0, at_ns + 1)
+        if event.type is EventType.MUTED and (event.uid, event.source) == (track.uid, track.source)
+    )
 
 
-def _concerns(event: TapeEvent, track: Track) -> bool:
-    mutes = (EventType.MUTED, EventType.UNMUTED)
-    return event.type in mutes and (event.uid, event.source) == (track.uid, track.source)
+def _keep_from_ns(tape: Tape, part: Slice, pictures: _Frames) -> int:
+    alive = {track.id for track in tape.roster(part.end_ns).tracks}
+    keys = [
+        max((frame.time_ns for frame in track if frame.keyframe), default=part.end_ns)
+        for id_, track in pictures.items()
+        if id_ in alive
+    ]
+    return min([part.end_ns - _LEAD_NS, *keys])

@@ -1,16 +1,11 @@
 """When a line is silent on purpose: muted, or its publisher away."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from media.cut.lines import Line
 from media.tape.model import EventType, Frame, TapeEvent
-
-if TYPE_CHECKING:
-    from media.tape.reader import Roster
+from media.tape.roster import Roster
 
 # Events reach the recorder by another way than packets; what lies this close to the edge of a
 # mute was sent before or after it.

@@ -10,7 +10,7 @@ from media.cut.layouts import Rect, arrange
 from media.cut.lines import Line
 from media.cut.model import CompositeSpec
 from media.cut.picture import LinePictures
-from media.cut.presence import Occupant
+from media.cut.presence import Occupant, State
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Stage:
 
 
 def scenes(
-    states: Sequence[tuple[int, tuple[Occupant, ...]]], ticks: Sequence[tuple[int, int]]
+    states: Sequence[State], ticks: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, tuple[Occupant, ...] | None]]:
     """For each (tick, time) the occupants, if they changed since the tick before."""
     state = -1

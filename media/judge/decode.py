@@ -47,7 +47,7 @@ def joined(segments: Iterable[bytes]) -> bytes:
 
 def pictures(data: bytes) -> Iterator[Picture]:
     """Every picture of a file, in order of display."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), mode="r") as container:
         for frame in container.decode(video=0):
             if frame.time is not None:
                 yield Picture(frame.time, frame)
@@ -55,7 +55,7 @@ def pictures(data: bytes) -> Iterator[Picture]:
 
 def sound(data: bytes) -> Sound:
     """All sound of a file, placed by its timestamps."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), mode="r") as container:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
         pieces = [
             (frame.time or 0.0, _mono(resampler.resample(frame)))
@@ -69,7 +69,7 @@ def sound(data: bytes) -> Sound:
 
 def packets(data: bytes, kind: str) -> list[tuple[float, bytes]]:
     """``(time in s, payload)`` of each packet of the first stream of a kind, not decoded."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), mode="r") as container:
         stream = next(stream for stream in container.streams if stream.type == kind)
         return [
             (float(packet.pts * packet.time_base), bytes(packet))
@@ -80,7 +80,7 @@ def packets(data: bytes, kind: str) -> list[tuple[float, bytes]]:
 
 def codecs(data: bytes) -> dict[str, str]:
     """The codec's name of each kind of stream in a file."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), mode="r") as container:
         return {stream.type: stream.codec_context.name for stream in container.streams}
 
 

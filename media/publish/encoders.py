@@ -21,7 +21,12 @@ _VIDEO = {
     "vp8": (
         "libvpx",
         # A negative speed is fixed; a positive one would follow how busy the machine is.
-        {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0"},
+        {
+            "deadline": "realtime",
+            "cpu-used": "-8",
+            "lag-in-frames": "0",
+            "static-thresh": "100",  # what does not move costs nothing
+        },
     ),
     "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
     "h264": (

@@ -49,9 +49,15 @@ class PatternPicture:
         self._width, self._height, self._fps = width, height, fps
         self._flash_frames = max(1, round(FLASH_S * fps))
         self._centre = width // 2
+        rows = [self._px(TOP + row * ROW) for row in range(ROWS + 1)]
+        columns = [self._centre + self._px(x) for x in (-COLUMN, 0, COLUMN)]
+        self._strip_at = rows[0], columns[0]
+        self._row_heights, self._column_widths = np.diff(rows), np.diff(columns)
         self._calm = self._ground(flash=False)
         self._bright = self._ground(flash=True)
         self._frame = np.empty_like(self._calm)
+        self._under: NDArray[np.uint8] | None = None  # the ground of what was drawn last
+        self._ball = (slice(0), slice(0))
 
     def is_flash(self, number: int) -> bool:
         """Whether the ground of a frame is white."""
@@ -59,12 +65,20 @@ class PatternPicture:
 
     def draw(self, number: int) -> NDArray[np.uint8]:
         """Frame ``number`` as planar YUV 4:2:0 (height * 3/2 rows); valid until the next call."""
-        np.copyto(self._frame, self._bright if self.is_flash(number) else self._calm)
         luma = self._frame[: self._height]
+        self._lay_ground(self._bright if self.is_flash(number) else self._calm)
         self._draw_code(luma, number)
         self._draw_texts(luma, number)
         self._draw_ball(luma, number)
         return self._frame
+
+    def _lay_ground(self, ground: NDArray[np.uint8]) -> None:
+        """All of it when it changed; else only where the ball was, the rest is drawn over."""
+        if ground is not self._under:
+            np.copyto(self._frame, ground)
+            self._under = ground
+        else:
+            self._frame[self._ball] = ground[self._ball]
 
     def _px(self, units: float) -> int:
         return round(units * self._height / UNITS)
@@ -129,11 +143,9 @@ class PatternPicture:
     def _draw_code(self, luma: Luma, number: int) -> None:
         lit = np.array(frame_code.cells(self._code, number)).reshape(ROWS, 2)
         shades = np.where(lit, WHITE, BLACK).astype(np.uint8)
-        edges = [self._centre + self._px(x) for x in (-COLUMN, 0, COLUMN)]
-        for row in range(ROWS):
-            top, bottom = self._px(TOP + row * ROW), self._px(TOP + (row + 1) * ROW)
-            luma[top:bottom, edges[0] : edges[1]] = shades[row, 0]
-            luma[top:bottom, edges[1] : edges[2]] = shades[row, 1]
+        strip = shades.repeat(self._row_heights, axis=0).repeat(self._column_widths, axis=1)
+        top, left = self._strip_at
+        luma[top : top + strip.shape[0], left : left + strip.shape[1]] = strip
 
     def _draw_texts(self, luma: Luma, number: int) -> None:
         minutes, seconds = divmod(number // self._fps, 60)
@@ -150,4 +162,5 @@ class PatternPicture:
         phase = number % period / (period / 2)
         left = int(reach * (phase if phase < 1 else 2 - phase))
         top = self._px(200 + 80 * abs(np.sin(2 * np.pi * phase)))
-        luma[top : top + size, left : left + size] = _BALL
+        self._ball = (slice(top, top + size), slice(left, left + size))
+        luma[self._ball] = _BALL

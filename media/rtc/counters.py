@@ -13,7 +13,7 @@ class Counters:
     rtcp_sent: int = 0
     unauthentic: int = 0  # SRTP or SRTCP authentication failed
     replayed: int = 0  # seen before, or too old to tell
-    early: int = 0  # media before the keys were there
+    early: int = 0  # media lost because it came long before the keys
     malformed: int = 0  # neither STUN, DTLS nor SRTP, or broken
     send_dropped: int = 0  # not connected, too long, or the socket was full
     socket_errors: int = 0

@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 import structlog
 from aioice.ice import CandidatePair
+from pylibsrtp import Session
 
 from media.errors import ConnectFailed
 from media.rtc.counters import Counters
@@ -148,18 +149,17 @@ class Peer:
         if not await self._dtls.handshake(remote):
             raise ConnectFailed("the DTLS handshake failed")
         receiving, sending = self._dtls.sessions
-        for wire in self._ice.wires:
-            inbound = Inbound(
-                wire,
-                receiving,
-                on_rtp=self._on_rtp,
-                on_rtcp=self._on_rtcp,
-                counters=self.counters,
-            )
-            wire.on_media = inbound.take
-            self._drain.add(wire)
         self._outbound = Outbound(sending, self.counters)
         self._state = _State.CONNECTED
+        for wire in self._ice.wires:
+            self._drain.add(wire)
+            self._open_media(wire, receiving)
+
+    def _open_media(self, wire: Wire, session: Session) -> None:
+        inbound = Inbound(
+            wire, session, on_rtp=self._on_rtp, on_rtcp=self._on_rtcp, counters=self.counters
+        )
+        wire.open_media(inbound.take)
 
     def _stage(self) -> str:
         return "ICE" if self._ice.selected is None else "DTLS"
@@ -176,7 +176,7 @@ class Peer:
         self._state = _State.CLOSED
         self._outbound = None
         for wire in self._ice.wires:
-            wire.on_media = None
+            wire.close_media()
         self._ending = asyncio.get_running_loop().create_task(self._release(), name="rtc close")
         try:
             self._on_closed(reason)

@@ -18,6 +18,7 @@ Address = tuple[str, int]
 
 MAX_DATAGRAM = 2048  # bytes; what is longer is cut, and then fails authentication
 _BATCH = 256  # datagrams of one socket at a time, so that a flood cannot starve the others
+_EARLY = 256  # datagrams of media kept until the keys are there; a key frame and some
 _SHORTEST = 12  # bytes: an RTP header; nothing useful is shorter
 
 _log = structlog.get_logger(__name__)
@@ -49,7 +50,8 @@ class Wire(asyncio.DatagramTransport):
             raise
         super().__init__({"sockname": self._socket.getsockname()})
         self.buffer = bytearray(MAX_DATAGRAM)
-        self.on_media: Callable[[int, int], None] | None = None  # (bytes in buffer, Unix ns)
+        self._on_media: Callable[[int, int], None] = self._keep
+        self._early: list[tuple[bytes, int]] = []
         self._on_dtls = on_dtls
         self._counters = counters
         self._loop = asyncio.get_running_loop()
@@ -62,6 +64,22 @@ class Wire(asyncio.DatagramTransport):
         self._stun = stun
         stun.connection_made(self)
         self._loop.add_reader(self._socket, self.read)
+
+    def open_media(self, take: Callable[[int, int], None]) -> None:
+        """From now on media goes to ``take(bytes in buffer, arrival in Unix ns)``.
+
+        The other side has the keys a moment before us and may have begun: that comes first.
+        """
+        self._on_media = take
+        early, self._early = self._early, []
+        for datagram, arrival_ns in early:
+            self.buffer[: len(datagram)] = datagram
+            take(len(datagram), arrival_ns)
+
+    def close_media(self) -> None:
+        """From now on media is ignored."""
+        self._on_media = _ignore
+        self._early.clear()
 
     def leave_loop(self, *, before_close: Callable[[], None]) -> None:
         """Take the socket off the event loop; who reads it now is told before it closes."""
@@ -90,10 +108,7 @@ class Wire(asyncio.DatagramTransport):
             if size < _SHORTEST:
                 self._counters.malformed += 1
             elif 127 < first < 192:
-                if self.on_media is None:
-                    self._counters.early += 1
-                else:
-                    self.on_media(size, now_ns)
+                self._on_media(size, now_ns)
             else:
                 self._sort_other(first, bytes(buffer[:size]), (sender[0], sender[1]))
 
@@ -129,6 +144,12 @@ class Wire(asyncio.DatagramTransport):
         """The same as :meth:`close`: nothing is ever waiting to be sent."""
         self.close()
 
+    def _keep(self, size: int, now_ns: int) -> None:
+        if len(self._early) < _EARLY:
+            self._early.append((bytes(self.buffer[:size]), now_ns))
+        else:
+            self._counters.early += 1
+
     def _sort_other(self, first: int, data: bytes, sender: Address) -> None:
         if 19 < first < 64:
             self._on_dtls(data)
@@ -145,3 +166,7 @@ class Wire(asyncio.DatagramTransport):
             # one stranger's datagram must not end the reading of everybody's.
             self._counters.malformed += 1
             _log.debug("stun message not understood", exc_info=True)
+
+
+def _ignore(_size: int, _now_ns: int) -> None:
+    """Media after the end."""

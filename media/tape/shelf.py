@@ -27,7 +27,7 @@ class Shelf:
         for gone in self._manifests.keys() - names:
             del self._manifests[gone]
         for name in names - self._manifests.keys():
-            manifest = _load(self.directory / name)
+            manifest = load_manifest(self.directory / name)
             if manifest is not None:
                 self._manifests[name] = manifest
         return sorted(
@@ -59,7 +59,8 @@ class Shelf:
         (self.directory / (part.name + SUFFIX)).unlink(missing_ok=True)
 
 
-def _load(path: Path) -> PartManifest | None:
+def load_manifest(path: Path) -> PartManifest | None:
+    """The manifest in a file, None if there is no such file.  Raises TapeDamaged."""
     try:
         return PartManifest.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -382,7 +382,7 @@ def test_the_first_packet_is_on_tape_within_half_a_second_of_the_start(go) -> No
         task = asyncio.create_task(late.run(recorder_uid="rec2"))
         while not late.seen.first_ns:
             await publishers[0].send(1)
-        print(f"\nstart to first packet: {(late.seen.first_ns - started) / 1e6:.0f} ms")  # noqa: T201
+        print(f"\nstart to first packet: {(late.seen.first_ns - started) / 1e6:.0f} ms")
         late.stop.set()
         await task
         for publisher in publishers:

@@ -32,17 +32,15 @@ def on_tape(
         known[frames[0].track.id] = frames[0].track
         items += [(point.at_ns, 1, point) for point in _clock(frames)]
         items += [(packet[0], 2, packet) for packet in _packets(frames, lost)]
+    directory.mkdir(parents=True, exist_ok=True)
     items.sort(key=lambda item: item[:2])
     asyncio.run(_write(directory, [item for _, _, item in items], known))
     return Tape(directory)
 
 
 async def _write(directory: Path, items: Sequence[object], known: dict[str, Track]) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
     first = min(_at(item) for item in items)
-    writer = TapeWriter(
-        directory, fence=1, first_number=0, on_sealed=lambda _: None, from_ns=first
-    )
+    writer = TapeWriter(directory, fence=1, first_number=0, on_sealed=lambda _: None, from_ns=first)
     part_ends = first + _PART_NS
     for item in items:
         while _at(item) >= part_ends:

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -21,7 +22,7 @@ def _times(fps: float, seconds: float, *, phase: float = 0.0, jitter_ns: int = 0
 
 
 def _steps(ticks: list[int]) -> list[int]:
-    return [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(ticks)]
 
 
 @pytest.mark.parametrize("phase", [0.0, 0.25, 0.49, 0.5, 0.51, 0.75])
@@ -34,7 +35,7 @@ def test_a_source_of_the_canvas_rate_shows_every_picture_once_in_spite_of_jitter
 def test_of_a_source_of_twice_the_rate_every_other_picture_is_shown(phase):
     times = _times(30, 20, phase=phase, jitter_ns=6_000_000)
     ticks = first_ticks(times, GRID)
-    shown = [i for i, (a, b) in enumerate(zip(ticks, ticks[1:], strict=False)) if a != b]
+    shown = [i for i, (a, b) in enumerate(itertools.pairwise(ticks)) if a != b]
     assert set(_steps(shown)) == {2}
 
 

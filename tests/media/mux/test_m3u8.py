@@ -1,3 +1,4 @@
+import itertools
 import re
 
 from media.cut.listing import entry
@@ -43,7 +44,7 @@ def test_a_growing_playlist_is_strictly_valid_at_every_moment():
     texts = [render(Playlist(_entries(count))) for count in range(4)]
     texts.append(render(Playlist(_entries(4), ended=True)))
     assert [problem for text in texts for problem in check(text)] == []
-    for before, after in zip(texts, texts[1:], strict=False):
+    for before, after in itertools.pairwise(texts):
         assert check_update(before, after) == []
     assert names(texts[-1]) == ["s_0.ts", "s_1.ts", "s_2.ts", "s_3.ts"]
 

@@ -13,7 +13,7 @@ import pytest
 
 from media.errors import ConnectFailed
 from media.rtc.drain import Drain
-from media.rtc.sdp import Candidate, Fingerprint, parse
+from media.rtc.sdp import Candidate, Description, Fingerprint, parse
 from media.rtp import packet, rtcp
 from tests.media.rtc.sides import Pair, Side, connected, run, until
 
@@ -59,6 +59,30 @@ def test_the_largest_packets_of_an_ethernet_pass():
         assert pair.offering.peer.counters.send_dropped == 1
 
     run(partial(connected, then=scenario))
+
+
+def test_what_comes_before_the_keys_are_ready_is_not_lost():
+    async def scenario(drain: Drain) -> None:
+        async with Pair(drain) as pair:
+            offer, answer = pair.descriptions()
+            slow = asyncio.create_task(pair.answering.peer.connect(offer))
+            handshake = pair.answering.peer._dtls.handshake
+
+            async def late(remote: Description) -> bool:
+                done = await handshake(remote)
+                await asyncio.sleep(0.05)
+                return done
+
+            pair.answering.peer._dtls.handshake = late
+            await pair.offering.peer.connect(answer)
+            sent = [rtp(seq) for seq in range(20)]
+            for each in sent:
+                pair.offering.peer.send_rtp(each)
+            await slow
+            await until(lambda: len(pair.answering.rtp) == 20)
+            assert pair.answering.rtp == sent
+
+    run(scenario)
 
 
 def test_an_end_is_told_once_to_each_side():
