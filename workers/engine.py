@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
+from celery.signals import setup_logging
 
 from workers.store import keys
 
@@ -28,6 +29,11 @@ _LIVE_SOCKET = {
 }
 
 log = structlog.get_logger(__name__)
+
+
+@setup_logging.connect(weak=False)
+def _leave_logging_alone(**_: object) -> None:
+    """Celery configures logging unless somebody else says they do; workers/logs.py does."""
 
 
 def make(redis_url: str) -> Celery:
@@ -98,6 +104,7 @@ def consume(app: Celery, queue: str, work: Callable[..., None], *, threads: int)
 
     app.worker_main(
         [
+            "--quiet",
             "worker",
             f"--queues={queue}",
             "--pool=threads",

@@ -61,7 +61,15 @@ class RoomChannel:
     """
 
     def __init__(
-        self, url: str, *, cname: str, uid: str, token: str | None, wants: Wants, taps: Taps
+        self,
+        url: str,
+        *,
+        cname: str,
+        uid: str,
+        token: str | None,
+        wants: Wants,
+        taps: Taps,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._base = url.removeprefix("room+").rstrip("/")
         self._cname = quote(cname, safe="")
@@ -69,6 +77,7 @@ class RoomChannel:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._wants = wants
         self._taps = taps
+        self._patience_s = patience_s
         self._queue: asyncio.Queue[ChannelEvent | ChannelError] = asyncio.Queue(QUEUE)
         self._sessions: dict[Key, _Session] = {}
         self._listeners: set[str] = set()
@@ -133,7 +142,7 @@ class RoomChannel:
                     opened.set_exception(exc)
                     return
                 log.warning("the event stream of the channel broke", error=str(exc))
-                if not exc.retryable or time.monotonic() - seen_s > PATIENCE_S:
+                if not exc.retryable or time.monotonic() - seen_s > self._patience_s:
                     await self._queue.put(exc)
                     return
             await asyncio.sleep(next(waits))
@@ -196,7 +205,11 @@ class RoomChannel:
         known = self._there(key[0])
         joined_ns = int(row["joined_ns"] if "joined_ns" in row else row["at_ns"])
         self._sessions[key] = _Session(joined_ns, self._subscribe(key))
-        return events if known else [*events, PublisherJoined(key[0])]
+        if not known:
+            events.append(PublisherJoined(key[0]))
+        for kind in Kind:
+            events += self._muted(key, kind, bool(row.get("muted", {}).get(kind.value)))
+        return events
 
     def _gone(self, key: Key) -> list[ChannelEvent]:
         session = self._sessions.pop(key, None)

@@ -118,7 +118,7 @@ async def recording(tmp_path: Path, port: int, **options: Any) -> AsyncIterator[
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(WAIT_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # what is watched sets no event
             await asyncio.sleep(0.01)
 
 
@@ -389,3 +389,49 @@ def test_the_first_packet_is_on_tape_within_half_a_second_of_the_start(go) -> No
             await publisher.close()
 
     go(story)
+
+
+def test_a_sender_that_sets_its_rtp_clock_anew_goes_on_as_a_new_track_at_the_right_time(go) -> None:
+    async def story(rec: Recording) -> None:
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        publisher.report()
+        await publisher.send(50)
+        publisher.lines["audio"].timestamp ^= 0x80000000
+        await publisher.send(50)
+        await settled(rec)
+        await publisher.close()
+
+    rec = go(story)
+    old, new = (rec.track("alice", Kind.AUDIO, n) for n in (0, 1))
+    assert (old.ssrc, old.connection) == (new.ssrc, new.connection)
+    last, first = (parse_header(rec.packets[t.id][n]) for t, n in ((old, -1), (new, 0)))
+    before, after = (
+        next(event for event in rec.of(EventType.CLOCK) if event.track == t.id) for t in (old, new)
+    )
+    assert after.rtp == first.timestamp
+    last_ns = before.wall_ns + (last.timestamp - before.rtp) * 10**9 // 48_000
+    assert 0 <= after.wall_ns - last_ns < 10**9
+    assert len([t for t in rec.tracks if t.kind is Kind.VIDEO]) == 1
+
+
+def test_a_recording_goes_on_when_the_room_comes_back(tmp_path, free_port) -> None:
+    async def main() -> Recording:
+        port, drain = free_port(), Drain()
+        rec = Recording(tmp_path, drain, f"http://127.0.0.1:{port}")
+        task = asyncio.create_task(rec.run())
+        for seed in (1, 2):
+            async with room(port) as address:
+                publisher = Publisher(address, "c", "alice", drain, seed=seed)
+                await publisher.join()
+                await heard(rec, publisher, lead=1500)
+                await publisher.close()
+        rec.stop.set()
+        await asyncio.wait_for(task, WAIT_S)
+        drain.close()
+        return rec
+
+    rec = asyncio.run(main())
+    assert {t.ssrc for t in rec.tracks if t.kind is Kind.AUDIO} == {audio_ssrc(1), audio_ssrc(2)}
+    assert rec.reason == "stopped"

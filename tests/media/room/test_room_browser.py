@@ -94,6 +94,22 @@ def test_chromium_joins_is_heard_mutes_and_leaves(need):
     asyncio.run(asyncio.wait_for(test(), 120))
 
 
+def test_chromium_shares_a_screen_beside_its_camera(need):
+    path = need("chromium")
+
+    async def test():
+        async with open_room() as place, chromium(path) as context:
+            one, other = await join(context, place, "1"), await join(context, place, "2")
+            await one.click("#screen")
+            await playing(other, "1", "screen")
+            await playing(other, "1", "camera")
+            await one.click("#screen")
+            await other.wait_for_selector(tile("1", "screen"), state="detached")
+            await playing(other, "1", "camera")
+
+    asyncio.run(asyncio.wait_for(test(), 120))
+
+
 @pytest.mark.parametrize("codec", ["vp8", "h264", "vp9", "av1"])
 def test_two_pages_see_each_other(need, codec):
     path = need("chromium")
