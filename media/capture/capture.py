@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -26,7 +26,8 @@ from media.channels.base import (
 from media.channels.registry import open_channel
 from media.errors import ChannelError, ChannelRefused
 from media.rtc.drain import Drain
-from media.tape.model import Kind, Source
+from media.rtc.peer import LOOPBACK
+from media.tape.model import NS, Kind, Source
 from media.tape.writer import TapeWriter
 
 TICK_S = 0.25
@@ -47,7 +48,8 @@ def kind_of(source: Source) -> Kind:
 class Capture:
     """Joins a channel, taps every wanted publisher, and stays until there is a reason to go.
 
-    The writer stays open: who made it closes it.
+    The writer stays open: who made it closes it.  With ``keyframe_every_s`` each video track is
+    asked for a keyframe so often, counted from its own beginning: where its slices may end.
     """
 
     def __init__(
@@ -64,13 +66,15 @@ class Capture:
         observer: CaptureObserver,
         track_prefix: str,
         drain: Drain,
+        addresses: Sequence[str] = LOOPBACK,
+        keyframe_every_s: float = 0.0,
     ) -> None:
         self._url, self._cname, self._token = channel_url, cname, token
         self._uid = recorder_uid
         self._wants = wants
         self._observer = observer
-        self._deck = Deck(writer, observer, track_prefix)
-        self._rack = Rack(self._deck, drain)
+        self._deck = Deck(writer, observer, track_prefix, int(keyframe_every_s * NS))
+        self._rack = Rack(self._deck, drain, addresses)
         self._idle = Idle(live=live, max_idle_s=max_idle_s, now_s=time.monotonic())
         self._idle_changed = asyncio.Event()
         self._publishers: set[str] = set()

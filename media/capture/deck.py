@@ -14,8 +14,11 @@ from media.tape.writer import TapeWriter
 class Deck:
     """The tape as taps see it."""
 
-    def __init__(self, writer: TapeWriter, observer: CaptureObserver, prefix: str) -> None:
+    def __init__(
+        self, writer: TapeWriter, observer: CaptureObserver, prefix: str, slice_ns: int = 0
+    ) -> None:
         self.writer = writer
+        self.slice_ns = slice_ns  # 0: nobody wants keyframes at the ends of a track's own slices
         self._observer = observer
         self._prefix = prefix  # the fence, so that no other owner of the recording makes our ids
         self._tracks = itertools.count(1)

@@ -1,10 +1,12 @@
 """The taps of one recording."""
 
 import asyncio
+from collections.abc import Sequence
 
 from media.capture.deck import Deck
 from media.capture.tap import RtpTap
 from media.rtc.drain import Drain
+from media.rtc.peer import LOOPBACK
 from media.tape.model import Source
 
 CLOSE_S = 3.0
@@ -13,14 +15,22 @@ CLOSE_S = 3.0
 class Rack:
     """Opens taps for a channel adapter, and does for all of them what is due."""
 
-    def __init__(self, deck: Deck, drain: Drain) -> None:
+    def __init__(self, deck: Deck, drain: Drain, addresses: Sequence[str] = LOOPBACK) -> None:
+        self._addresses = addresses  # of ours, for ICE
         self._deck = deck
         self._drain = drain
         self._taps: set[RtpTap] = set()
 
     def open(self, uid: str, *, screen: bool = False) -> RtpTap:
         """A tap for one connection of one publisher."""
-        tap = RtpTap(self._deck, self._drain, uid, screen=screen, on_closed=self._taps.discard)
+        tap = RtpTap(
+            self._deck,
+            self._drain,
+            uid,
+            screen=screen,
+            addresses=self._addresses,
+            on_closed=self._taps.discard,
+        )
         self._taps.add(tap)
         return tap
 

@@ -1,5 +1,7 @@
 """One SSRC as it arrives: its sequence, its clock, what a receiver report says of it."""
 
+import time
+
 from media.capture.clock import JUMP_NS, NS, PAUSE_NS, Arrival, SenderClock, TrackClock, ns_between
 from media.capture.nack import Gaps
 from media.rtp.codec import Codec
@@ -25,6 +27,7 @@ class Stream:
         "_sampled",
         "_sr",
         "arrival_ns",
+        "boundary_ns",
         "clock",
         "gaps",
         "keyframe_asked_ns",
@@ -49,6 +52,7 @@ class Stream:
         self.received = 1
         self.keyframe_asked_ns = 0
         self.keyframe_wanted = False
+        self.boundary_ns = at.at_ns  # when a slice of it began, by the keyframes we asked for
         self._muted = self._quiet = False
         self._sr: tuple[int, int] | None = None  # (middle of its NTP time, arrival)
         self._reported = (0, 0)  # (expected, received) at the last report
@@ -80,6 +84,14 @@ class Stream:
         """The room withholds the packets of a muted track: the hole is no loss."""
         self._muted = muted
         self._quiet = True
+        self.boundary_ns = time.time_ns()
+
+    def is_boundary(self, now_ns: int, every_ns: int) -> bool:
+        """Whether its slice is old enough for a keyframe; when it is, the next one begins."""
+        if self._muted or now_ns - self.boundary_ns < every_ns:
+            return False
+        self.boundary_ns = now_ns
+        return True
 
     def may_ask_keyframe(self, now_ns: int) -> bool:
         """At most once a second; when it may, it counts as asked."""

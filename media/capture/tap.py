@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from struct import Struct
 
@@ -42,6 +42,7 @@ class RtpTap:
         uid: str,
         *,
         screen: bool,
+        addresses: Sequence[str],
         on_closed: Callable[["RtpTap"], None],
     ) -> None:
         self._deck = deck
@@ -51,6 +52,7 @@ class RtpTap:
             Kind.AUDIO: Source.SCREEN_AUDIO if screen else Source.MICROPHONE,
             Kind.VIDEO: Source.SCREEN if screen else Source.CAMERA,
         }
+        self._addresses = addresses
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[str] = self._loop.create_future()
@@ -116,6 +118,8 @@ class RtpTap:
             points = stream.clock.tick(stream.newest, now_ns)
             if points:
                 self._deck.clock(stream.track, points, now_ns)
+            if self._deck.slice_ns and stream.is_boundary(now_ns, self._deck.slice_ns):
+                stream.keyframe_wanted = True
             if stream.keyframe_wanted:
                 self._ask_keyframe(stream, now_ns)
         self._deck.count(received - self._counted, 0)
@@ -150,6 +154,7 @@ class RtpTap:
             on_rtcp=self._on_rtcp,
             on_closed=self._end,
             drain=self._drain,
+            addresses=self._addresses,
         )
         await self._peer.gather()
         return self._peer
@@ -203,7 +208,9 @@ class RtpTap:
     def _meet(
         self, packet: bytes, ssrc: int, payload_type: int, seq: int, at: Arrival
     ) -> Stream | None:
-        """The first packet of an SSRC."""
+        """The first packet of an SSRC; None if it is not for the tape."""
+        if self._ended.done():
+            return None
         section = self._sections.find(ssrc, payload_type, packet)
         codec = section.codec(payload_type) if section is not None else None
         if section is None or codec is None or len(self._streams) >= MAX_STREAMS:

@@ -18,6 +18,9 @@ from workers.spool.spool import Folder
 
 _SLICE_NS = SLICE_SECONDS * NS
 _BEFORE_BOUNDARY_NS = NS // 4  # a key frame takes this long to be asked for, made and sent
+# An individual video slice ends at the first key frame after 15 s; a little more, so that one
+# that is answered faster than the one before still comes late enough.
+_KEYFRAME_EVERY_S = SLICE_SECONDS + 0.5
 _LINGER_S = 0.3  # after the stop: packets under way still belong to the recording
 
 
@@ -77,6 +80,7 @@ class Session:
             observer=self,
             track_prefix=str(fence),
             drain=drain,
+            keyframe_every_s=_KEYFRAME_EVERY_S if self._individual else 0,
         )
 
     async def run(self) -> str:

@@ -435,3 +435,21 @@ def test_a_recording_goes_on_when_the_room_comes_back(tmp_path, free_port) -> No
     rec = asyncio.run(main())
     assert {t.ssrc for t in rec.tracks if t.kind is Kind.AUDIO} == {audio_ssrc(1), audio_ssrc(2)}
     assert rec.reason == "stopped"
+
+
+def test_no_receiver_of_aiortc_and_no_decoder_is_ever_made(go, monkeypatch) -> None:
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise AssertionError("a recorder decodes nothing")
+
+    monkeypatch.setattr("aiortc.rtcrtpreceiver.RTCRtpReceiver.__init__", forbidden)
+    monkeypatch.setattr("aiortc.rtcrtpreceiver.get_decoder", forbidden)
+    monkeypatch.setattr("aiortc.rtcpeerconnection.RTCPeerConnection.__init__", forbidden)
+
+    async def story(rec: Recording) -> None:
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        await publisher.close()
+
+    rec = go(story)
+    assert len(rec.tracks) == 2

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.media.cut.scene import Colour
+from tests.media.cut.scene import BITS, CELL, Colour
 
 START_S = 10.0  # every TS file's clock reads this at the recording's start
 
@@ -37,9 +37,10 @@ class Shot:
         """The number written in a region that shows a cropped picture of size ``source``."""
         scale = max(width / source[0], height / source[1])
         number = 0
-        for bit in range(12):
-            column = x + width / 2 + (bit - 6 + 0.5) * 16 * scale
-            if self.y[y + height // 2, round(column)] > 125:
+        for bit, (right, down) in enumerate(BITS):
+            column = round(x + width / 2 + right * CELL * scale)
+            row = round(y + height / 2 + down * CELL * scale)
+            if self.y[row, column] > 125:
                 number |= 1 << bit
         return number
 

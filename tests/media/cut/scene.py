@@ -12,6 +12,10 @@ from av.video.codeccontext import VideoCodecContext
 from media.rtp.codec import Codec
 from media.tape.model import NS, EventType, Frame, Kind, Source, TapeEvent, Track
 
+# A frame's number stands in the middle of its picture: bright and dark cells, 4 columns, 3 rows.
+CELL = 10  # pixels
+BITS = [(column - 1.5, row - 1) for row in range(3) for column in range(4)]
+
 ORIGIN_NS = 1_790_000_000 * NS + 123_456_789
 
 VP8 = Codec("VP8", 96, 90_000)
@@ -45,13 +49,9 @@ def _picture(colour: Colour, number: int, width: int, height: int) -> av.VideoFr
     frame[:height] = colour.y
     chroma = frame[height:].reshape(-1)
     chroma[: chroma.size // 2], chroma[chroma.size // 2 :] = colour.u, colour.v
-    # The frame's number as a row of 12 bright or dark squares across the middle.
-    side = 16
-    top = height // 2 - side // 2
-    left = width // 2 - 6 * side
-    for bit in range(12):
-        value = 235 if number >> bit & 1 else 16
-        frame[top : top + side, left + bit * side : left + (bit + 1) * side] = value
+    for bit, (x, y) in enumerate(BITS):
+        top, left = round(height / 2 + (y - 0.5) * CELL), round(width / 2 + (x - 0.5) * CELL)
+        frame[top : top + CELL, left : left + CELL] = 235 if number >> bit & 1 else 16
     return av.VideoFrame.from_ndarray(frame, format="yuv420p")
 
 
