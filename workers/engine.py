@@ -31,7 +31,7 @@ _LIVE_SOCKET = {
 log = structlog.get_logger(__name__)
 
 
-@setup_logging.connect(weak=False)
+@setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # celery has no types
 def _leave_logging_alone(**_: object) -> None:
     """Celery configures logging unless somebody else says they do; workers/logs.py does."""
 

@@ -189,6 +189,19 @@ def publish(
 
 
 @main.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Where the finished files are copied to.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """The main job on a farm of its own: record, show, check; ends by itself."""
+    from api.cli.demo.run import run as run_demo
+
+    with _errors_said():
+        run_demo(COMMAND, output)
+
+
+@main.command()
 def doctor(
     data: Annotated[Path, typer.Option(help="The data directory of a farm.")] = Path("data"),
 ) -> None:

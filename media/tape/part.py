@@ -1,6 +1,7 @@
 """The part being written: bytes waiting for the disk, and the sealing of the file."""
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ class OpenPart:
         self.head = head
         self._directory = directory
         self._fd: int | None = None
+        self._renamed = False  # the file is complete, and closed
         self._waiting: list[bytes] = [fmt.section_block(head), fmt.events_interface_block()]
         self._rest = memoryview(b"")  # of an earlier write that stopped half way
         self._interfaces: dict[str, int] = {}
@@ -89,6 +91,8 @@ class OpenPart:
 
     def flush(self) -> None:
         """Hand everything that waits to the operating system."""
+        if self._renamed:
+            return
         if self._fd is None:
             self._fd = self._open()
         while self._rest or self._waiting:
@@ -110,13 +114,8 @@ class OpenPart:
 
     def seal(self, until_ns: int) -> PartManifest:
         """Make the part durable under its final name, then its manifest."""
-        opened, final = self._path(OPEN_SUFFIX), self._path(SUFFIX)
-        if opened.exists() or not final.exists():
-            self.flush()
-            if self._fd is not None:
-                os.fsync(self._fd)
-            opened.rename(final)
-        self.close()
+        if not self._renamed:
+            self._rename()
         manifest = PartManifest(
             self.head.name,
             self.head.fence,
@@ -131,11 +130,18 @@ class OpenPart:
         write_manifest(self._directory, manifest)
         return manifest
 
-    def close(self) -> None:
-        """Let go of the file.  Idempotent."""
-        if self._fd is not None:
-            fd, self._fd = self._fd, None
-            os.close(fd)
+    def _rename(self) -> None:
+        self.flush()
+        fd = self._fd
+        if fd is None:
+            raise RuntimeError("a part is flushed, but has no file")
+        os.fsync(fd)
+        final = self._path(SUFFIX)
+        if final.exists():  # rename() would replace it without a word
+            raise FileExistsError(errno.EEXIST, "a part of this name is already there", final)
+        self._path(OPEN_SUFFIX).rename(final)
+        self._renamed, self._fd = True, None
+        os.close(fd)
 
 
 def write_manifest(directory: Path, manifest: PartManifest) -> None:

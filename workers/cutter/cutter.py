@@ -188,6 +188,7 @@ class Cutter:
     def _measure(self, spec: RecordingSpec, unit: Unit, took_s: float) -> None:
         output = spec.mode.value
         self._metrics.slices.labels(output, "cut").inc()
+        self._metrics.segments.labels(output).inc(len(unit.segments))
         self._metrics.slice_cut.labels(output).observe(took_s)
         media_s = sum(segment.duration_s for segment in unit.segments)
         self._metrics.slice_media.labels(output).inc(media_s)

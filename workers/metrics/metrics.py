@@ -51,6 +51,9 @@ class Metrics:
         self.recorder_loop_lag = self._histogram(
             "recorder_loop_lag_seconds", "How late the recorder's event loop ran a timer.", _FAST
         )
+        self.slices_taped = self._counter(
+            "slices_taped_total", "Slices that became whole on tape."
+        )
         self.tape_bytes = self._counter("tape_bytes_total", "Bytes in sealed tape parts.")
         self.tape_backlog = self._gauge(
             "tape_backlog_seconds", "Media on tape that no cutter has cut yet, all recordings."
@@ -62,6 +65,9 @@ class Metrics:
     def _cutter(self) -> None:
         self.slices = self._counter(
             "slices_total", "Slices cut, by output and by what became of them.", "output", "result"
+        )
+        self.segments = self._counter(
+            "segments_total", "Media files made of slices, by output.", "output"
         )
         self.slice_cut = self._histogram(
             "slice_cut_seconds", "Time to cut one slice.", _SLOW, "output"

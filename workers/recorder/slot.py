@@ -191,6 +191,7 @@ class Slot:
             self._log.warning("slices not announced, will be later")
         else:
             self._timeline.sealed(self._timeline.units_sealed + len(ready))
+            self._metrics.slices_taped.inc(len(ready))
             self._timeline.news = False
 
     def _ended(self, spec: RecordingSpec, reason: str) -> None:
@@ -243,6 +244,7 @@ class Slot:
             reason=closed.reason,
             no_data=int(closed.units == 0),
         )
+        self._metrics.slices_taped.inc(closed.units - self._timeline.units_sealed)
         for number in range(self._timeline.units_sealed, closed.units):
             self._queues.cut(spec.sid, number)
         if not closed.units:

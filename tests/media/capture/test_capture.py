@@ -17,6 +17,7 @@ from media.rtc.drain import Drain
 from media.rtp.packet import parse_header
 from media.tape.format import PartReader
 from media.tape.model import EventType, Kind, PartManifest, TapeEvent, Track
+from media.tape.reader import Tape
 from media.tape.writer import TapeWriter
 
 WAIT_S = 10.0
@@ -453,3 +454,23 @@ def test_no_receiver_of_aiortc_and_no_decoder_is_ever_made(go, monkeypatch) -> N
 
     rec = go(story)
     assert len(rec.tracks) == 2
+
+
+def test_the_tape_reads_back_with_audio_and_video_of_one_moment_together(go) -> None:
+    async def story(rec: Recording) -> None:
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        publisher.report()
+        await publisher.send(100)
+        await settled(rec)
+        await publisher.close()
+
+    rec = go(story)
+    tape = Tape(rec.directory)
+    frames = tape.frames(0, time.time_ns())
+    audio, video = (frames[rec.track("alice", kind).id] for kind in (Kind.AUDIO, Kind.VIDEO))
+    assert min(len(audio), len(video)) >= 100
+    # The publisher sends a packet of each at the same moment.
+    assert abs(audio[-1].time_ns - video[-1].time_ns) < 5_000_000
+    assert abs(audio[-90].time_ns - video[-90].time_ns) < 5_000_000

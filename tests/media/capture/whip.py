@@ -18,6 +18,7 @@ from media.rtp.codec import Codec
 
 OPUS = Codec("opus", 111, 48_000, 2, "minptime=10;useinbandfec=1", ("nack",))
 VP8 = Codec("VP8", 96, 90_000, 1, "", ("nack", "nack pli"))
+VP8_START = b"\x10\x01"  # RFC 7741: a frame begins, it is no key frame
 STEP = {"audio": 192, "video": 360}  # RTP time of the 4 ms between two packets
 
 
@@ -63,7 +64,7 @@ class Line:
             timestamp=self.timestamp,
             ssrc=self.ssrc,
             marker=self.kind == "video",
-            payload=self.random.randbytes(80),
+            payload=VP8_START + self.random.randbytes(80),
         )
         self.sent[self.seq] = packet
         return packet

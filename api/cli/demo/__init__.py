@@ -1,0 +1,1 @@
+"""``tapefarm demo``: the main job on a farm of its own, shown and checked."""
