@@ -250,5 +250,7 @@ def _loopback_only() -> Iterator[None]:
         aioice.ice.get_host_addresses = before
 
 
-if __name__ == "__main__":
-    print(table(asyncio.run(bench_capture())))  # what a bench is for
+def main(*, as_json: bool = False) -> None:
+    """Measure with the defaults and print."""
+    result = asyncio.run(bench_capture())
+    print(json.dumps(result) if as_json else table(result))

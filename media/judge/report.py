@@ -9,6 +9,7 @@ from PIL import Image
 from media.judge import decode
 
 _GAP = 6  # pixels between pictures
+_WIDTH = 320  # of each picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,12 @@ def facts(data: bytes) -> Facts:
     return Facts(tuple(found[kind] for kind in sorted(found)), length_s, pictures)
 
 
-def contact_sheet(data: bytes, path: Path, *, count: int = 12, columns: int = 6) -> Path:
+def contact_sheet(data: bytes, path: Path, *, count: int = 12, columns: int = 4) -> Path:
     """Save ``count`` pictures, evenly spread over a file, as one PNG."""
     pictures = list(decode.pictures(data))
     chosen = [pictures[i * (len(pictures) - 1) // max(count - 1, 1)] for i in range(count)]
     images = [Image.fromarray(picture.frame.to_ndarray(format="rgb24")) for picture in chosen]
+    images = [image.resize((_WIDTH, image.height * _WIDTH // image.width)) for image in images]
     return _sheet(images, path, columns)
 
 

@@ -8,7 +8,8 @@ from media.errors import BadPacket
 from media.rtp.packet import FIXED_HEADER, parse_header
 
 MISORDER = 3000  # packets; one that is further behind tells of a restart (RFC 3550 A.1)
-RESTART_NS = 500_000_000  # behind in sequence, but so much ahead in time: likewise
+RESTART = 64  # packets; further behind, yet ahead in time: likewise
+RESTART_NS = 500_000_000  # nearer by, but so much ahead in time that no B-frame explains it
 
 _FIXED = Struct("!BBHI").unpack_from
 
@@ -68,7 +69,7 @@ def in_order(packets: Iterable[Arrived], locate: Locate) -> tuple[list[Numbered]
         time_ns, rtp_time = located
         if highest is None:
             number = seq
-        elif step <= 0 and time_ns > highest.time_ns + RESTART_NS:
+        elif step <= 0 and _restarted(step, time_ns - highest.time_ns):
             number = highest.number + (step & 0xFFFF or 0x10000)
         else:
             number = highest.number + step
@@ -79,6 +80,10 @@ def in_order(packets: Iterable[Arrived], locate: Locate) -> tuple[list[Numbered]
         if highest is None or number > highest.number:
             highest = one
     return [numbered[number] for number in sorted(numbered)], unexplained
+
+
+def _restarted(step: int, ahead_ns: int) -> bool:
+    return ahead_ns > (0 if step < -RESTART else RESTART_NS)
 
 
 def _payload(packet: bytes) -> bytes | None:

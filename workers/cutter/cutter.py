@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
-from media.tape.reader import Tape
 
 from media.cut.composite import cut_composite
 from media.cut.individual import cut_individual
 from media.cut.model import CutResult, Segment, Slice
+from media.tape.reader import Tape
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.cutter.plan import composite_spec, individual_spec, slice_at

@@ -51,9 +51,7 @@ class Metrics:
         self.recorder_loop_lag = self._histogram(
             "recorder_loop_lag_seconds", "How late the recorder's event loop ran a timer.", _FAST
         )
-        self.slices_taped = self._counter(
-            "slices_taped_total", "Slices that became whole on tape."
-        )
+        self.slices_taped = self._counter("slices_taped_total", "Slices that became whole on tape.")
         self.tape_bytes = self._counter("tape_bytes_total", "Bytes in sealed tape parts.")
         self.tape_backlog = self._gauge(
             "tape_backlog_seconds", "Media on tape that no cutter has cut yet, all recordings."

@@ -17,8 +17,16 @@ async def beat(base_ns: int, period_ns: int, shift_ns: int, act: Callable[[int],
     Times are Unix nanoseconds.  A beat that was missed (a suspended host) is not made up for.
     """
     zero_ns = base_ns + shift_ns
+
+    def after(now_ns: int) -> int:
+        return zero_ns + ((now_ns - zero_ns) // period_ns + 1) * period_ns
+
+    due_ns = after(time.time_ns())
     while True:
-        at_ns = zero_ns + ((time.time_ns() - zero_ns) // period_ns + 1) * period_ns
-        while (left_ns := at_ns - time.time_ns()) > 0:
-            await asyncio.sleep(left_ns / NS)
-        act(time.time_ns())
+        now_ns = time.time_ns()
+        if now_ns < due_ns:
+            # The loop's clock is not the wall clock: it may wake us a little early.
+            await asyncio.sleep((due_ns - now_ns) / NS)
+        else:
+            act(now_ns)
+            due_ns = after(now_ns)

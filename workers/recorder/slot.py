@@ -9,10 +9,10 @@ import time
 from concurrent.futures import Future
 
 import structlog
-from media.tape.reader import Tape
-from media.tape.salvage import salvage
 
 from media.tape.model import NS
+from media.tape.reader import Tape
+from media.tape.salvage import salvage
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.engine import Queues

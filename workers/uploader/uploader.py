@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import structlog
-from media.tape.reader import Tape
 
 from media.tape.model import NS
+from media.tape.reader import Tape
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.job import naming

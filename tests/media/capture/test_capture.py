@@ -119,7 +119,7 @@ async def recording(tmp_path: Path, port: int, **options: Any) -> AsyncIterator[
 
 async def until(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110  # what is watched sets no event
+        while not condition():  # what is watched sets no event
             await asyncio.sleep(0.01)
 
 

@@ -114,7 +114,7 @@ class Scene:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110  # what is watched sets no event
+            while not condition():  # what is watched sets no event
                 await asyncio.sleep(0.005)
 
 

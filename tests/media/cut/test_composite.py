@@ -300,6 +300,15 @@ def test_a_source_that_turns_its_picture_goes_on_filling_its_region(tmp_path):
         assert like(seen[50].colour(*at), GREEN)
 
 
+@pytest.mark.parametrize("camera", [CAM1, CAM2])
+def test_of_a_faster_source_every_other_picture_is_shown(tmp_path, camera):
+    frames = pictures(camera, RED, start_ns=ORIGIN_NS, seconds=4, fps=30, jitter_ns=4_000_000)
+    tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
+    seen = shots(_cut(tape, tmp_path)[0].path)
+    numbers = [shot.number(0, 0, 360, 640, SIZE) for shot in seen]
+    assert numbers == list(range(numbers[0], numbers[0] + 120, 2))
+
+
 def test_an_empty_channel_is_recorded_as_background_and_silence(tmp_path):
     events = [TapeEvent(EventType.JOINED, ORIGIN_NS, uid="9")]
     one = _cut(on_tape(tmp_path / "t", [], events), tmp_path)[0]

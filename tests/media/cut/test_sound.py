@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -34,14 +36,14 @@ def test_stereo_packets_say_so_and_nonsense_lasts_nothing():
 def test_jitter_of_the_clock_does_not_tear_packets_apart():
     frames = tone(MIC, 440, start_ns=ORIGIN_NS, seconds=8, jitter_ns=3_000_000)
     placed = place(frames, ORIGIN_NS)
-    assert all(a.start + a.length == b.start for a, b in zip(placed, placed[1:], strict=False))
+    assert all(a.start + a.length == b.start for a, b in itertools.pairwise(placed))
     assert all(abs(one.length - 960) <= 8 for one in placed)
 
 
 def test_a_drifting_sender_stays_at_its_time_without_a_hole():
     frames = tone(MIC, 440, start_ns=ORIGIN_NS, seconds=60, drift=200e-6)
     placed = place(frames, ORIGIN_NS)
-    assert all(a.start + a.length == b.start for a, b in zip(placed, placed[1:], strict=False))
+    assert all(a.start + a.length == b.start for a, b in itertools.pairwise(placed))
     last = (frames[-1].time_ns - ORIGIN_NS) * RATE // NS
     assert abs(placed[-1].start - last) < 0.002 * RATE
 
@@ -140,5 +142,5 @@ def _decoded(payloads):
 
 def test_frames_of_the_grid_alternate_between_703_and_704_a_slice():
     edges = [aac.frame_at(ORIGIN_NS + k * 15 * NS, ORIGIN_NS) for k in range(20)]
-    assert {b - a for a, b in zip(edges, edges[1:], strict=False)} == {703, 704}
+    assert {b - a for a, b in itertools.pairwise(edges)} == {703, 704}
     assert aac.frame_ticks(1) - aac.frame_ticks(0) == 1920

@@ -57,7 +57,11 @@ def test_a_file_has_its_name_only_when_it_is_complete(tmp_path):
 
 
 def test_a_failure_leaves_no_file_behind(tmp_path):
-    with pytest.raises(RuntimeError), complete(tmp_path / "a.ts") as part:
-        part.write_bytes(b"half")
-        raise RuntimeError
+    def fail():
+        with complete(tmp_path / "a.ts") as part:
+            part.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert list(tmp_path.iterdir()) == []

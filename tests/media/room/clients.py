@@ -141,7 +141,7 @@ class Place:
         # The client's side of DTLS may be up a moment before the room's.
         session = self.room._find(client.location.rpartition("/")[2])
         async with asyncio.timeout(PATIENCE_S):
-            while not session.attached:  # noqa: ASYNC110  # no event in the room for this
+            while not session.attached:  # no event in the room for this
                 await asyncio.sleep(0.002)
         return client
 

@@ -74,7 +74,7 @@ class Pair:
 async def until(true: Callable[[], object], *, within_s: float = 5.0) -> None:
     """Wait for something that packets bring about."""
     async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110  # it is about counters, which tell nobody
+        while not true():  # it is about counters, which tell nobody
             await asyncio.sleep(0.005)
 
 

@@ -20,18 +20,14 @@ H264 = Codec("H264", 102, 90_000, 1, "packetization-mode=1;profile-level-id=42e0
 
 def track(id_: str = "1.1", uid: str = "7", codec: Codec = OPUS, **changes: Any) -> Track:
     audio = codec.clock_rate == 48_000
-    kind, source = (
-        (Kind.AUDIO, Source.MICROPHONE) if audio else (Kind.VIDEO, Source.CAMERA)
-    )
+    kind, source = (Kind.AUDIO, Source.MICROPHONE) if audio else (Kind.VIDEO, Source.CAMERA)
     row = {"id": id_, "uid": uid, "kind": kind, "source": source, "ssrc": 5, "codecs": (codec,)}
     return Track(**{**row, "connection": "c1", **changes})
 
 
 def clock(of: Track, rtp: int, wall_ns: int, at_ns: int | None = None) -> TapeEvent:
     at_ns = wall_ns if at_ns is None else at_ns
-    return TapeEvent(
-        EventType.CLOCK, at_ns, track=of.id, rtp=rtp & 0xFFFFFFFF, wall_ns=wall_ns
-    )
+    return TapeEvent(EventType.CLOCK, at_ns, track=of.id, rtp=rtp & 0xFFFFFFFF, wall_ns=wall_ns)
 
 
 def opus(seq: int, payload: bytes | None = None, *, timestamp: int | None = None) -> bytes:

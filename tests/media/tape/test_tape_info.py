@@ -1,0 +1,71 @@
+import pytest
+from taping import MS, NS, T0, adds, gives, opus, rotates, tape, track
+
+from media.errors import TapeDamaged
+from media.tape.info import inspect_tape
+
+ONE = track()
+
+
+def recorded(directory, numbers):
+    acts = [adds(ONE), *(gives(ONE, opus(n), T0 + n * 20 * MS) for n in numbers)]
+    acts.insert(len(acts) // 2, rotates(T0 + NS))
+    return tape(directory, acts, end_ns=T0 + 2 * NS)
+
+
+def test_losses_and_duplicates_are_counted_over_all_parts(tmp_path):
+    recorded(tmp_path, [0, 1, 2, 2, 5, 4, 7, 8, 8, 9])
+    info = inspect_tape(tmp_path)
+    (row,) = info.tracks
+    assert (row.track, row.packets, row.lost, row.duplicates) == (ONE, 10, 2, 2)
+    assert row.seconds == pytest.approx(0.18)
+    assert info.whole
+    assert info.packets == 10
+    assert info.seconds == 2
+    assert info.events == 1
+
+
+def test_one_part_alone_can_be_looked_at(tmp_path):
+    recorded(tmp_path, range(10))
+    info = inspect_tape(tmp_path / "0001-000002.pcapng")
+    assert len(info.parts) == 1
+    assert info.tracks[0].packets == 6
+    assert info.whole
+
+
+def test_a_missing_part_is_a_hole(tmp_path):
+    acts = [adds(ONE), *(rotates(T0 + second * NS) for second in range(1, 5))]
+    tape(tmp_path, acts, end_ns=T0 + 5 * NS)
+    (tmp_path / "0001-000003.pcapng").unlink()
+    info = inspect_tape(tmp_path)
+    assert info.holes == ((T0 + 2 * NS, T0 + 3 * NS),)
+    assert not info.whole
+
+
+def test_a_part_that_changed_after_sealing_is_told(tmp_path):
+    recorded(tmp_path, range(10))
+    path = tmp_path / "0001-000001.pcapng"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    assert "torn" in inspect_tape(path).parts[0].fault
+    reader_sees_less = whole[: -(len(whole) - 8) // 2 // 4 * 4]
+    path.write_bytes(reader_sees_less)
+    assert inspect_tape(path).parts[0].fault
+
+
+def test_an_open_part_is_described_but_not_whole(tmp_path):
+    recorded(tmp_path, range(10))
+    sealed = tmp_path / "0001-000001.pcapng"
+    (tmp_path / "0001-000001.json").unlink()
+    sealed.rename(tmp_path / "0001-000001.pcapng.open")
+    info = inspect_tape(tmp_path)
+    assert [part.sealed for part in info.parts] == [False, True]
+    assert info.parts[0].fault == ""
+    assert not info.whole
+
+
+def test_where_there_is_no_tape_there_is_an_error(tmp_path):
+    with pytest.raises(TapeDamaged):
+        inspect_tape(tmp_path)
+    with pytest.raises(TapeDamaged):
+        inspect_tape(tmp_path / "nothing")

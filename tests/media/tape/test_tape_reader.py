@@ -1,0 +1,416 @@
+import asyncio
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from taping import (
+    MS,
+    NS,
+    T0,
+    VP8,
+    adds,
+    clock,
+    gives,
+    opus,
+    rotates,
+    tape,
+    tells,
+    track,
+    vp8,
+)
+
+from media.rtp.packet import build
+from media.tape.model import EventType, Source, TapeEvent
+from media.tape.reader import Tape
+
+AUDIO, VIDEO = track("1.1", "7"), track("1.2", "7", VP8, ssrc=6)
+FAR = T0 + 1000 * NS
+STEP = 20 * MS
+
+
+def recorded(acts, **more) -> Tape:
+    directory = Path(tempfile.mkdtemp(dir=recorded.home))
+    tape(directory, acts, **more)
+    return Tape(directory)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path):
+    recorded.home = tmp_path
+
+
+def audio(numbers, *, delay_ns=5 * MS, first=0, start_ns=T0):
+    """Packets with these numbers, each sent in time."""
+    return [gives(AUDIO, opus(n), start_ns + (n - first) * STEP + delay_ns) for n in numbers]
+
+
+def audio_frames(numbers):
+    return recorded([adds(AUDIO), tells(clock(AUDIO, 0, T0)), *audio(numbers)])
+
+
+def texts(frames):
+    return [frame.data.decode() for frame in frames]
+
+
+def test_opus_frames_come_out_with_their_time():
+    frames = audio_frames(range(100)).frames(T0, FAR)[AUDIO.id]
+    assert texts(frames) == [f"opus {n}" for n in range(100)]
+    assert [frame.time_ns for frame in frames] == [T0 + n * STEP for n in range(100)]
+    assert [frame.rtp_time for frame in frames] == [n * 960 for n in range(100)]
+    assert all(frame.intact and frame.keyframe for frame in frames)
+    assert frames[0].track == AUDIO
+    assert frames[0].codec == AUDIO.codecs[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    start=st.sampled_from((0, 1, 30_000, 65_500, 65_535)),
+    size=st.integers(1, 120),
+)
+def test_packets_late_lost_and_doubled_come_out_in_order_and_once(seed, start, size):
+    dice = random.Random(seed)
+    sent = range(start, start + size)
+    kept = [n for n in sent if dice.random() > 0.1] or [start]
+    arrivals = []
+    for n in kept:
+        for _ in range(1 + (dice.random() < 0.1)):
+            late = 400 * MS * (dice.random() < 0.2)
+            arrivals.append((T0 + (n - start) * STEP + int(dice.random() * 30 * MS) + late, n))
+    arrivals.sort()
+    acts = [adds(AUDIO), tells(clock(AUDIO, start * 960, T0))]
+    acts += [gives(AUDIO, opus(n), at) for at, n in arrivals]
+    frames = recorded(acts).frames(T0, FAR)[AUDIO.id]
+    assert texts(frames) == [f"opus {n}" for n in kept]
+    assert [frame.time_ns for frame in frames] == [T0 + (n - start) * STEP for n in kept]
+    follows = [n - 1 in kept for n in kept]
+    assert [frame.intact for frame in frames[1:]] == follows[1:]
+
+
+def test_rtp_time_goes_on_where_the_timestamp_wraps():
+    stamps = [(1 << 32) - 960 * 3 + n * 960 for n in range(6)]
+    acts = [adds(AUDIO), tells(clock(AUDIO, stamps[0], T0))]
+    acts += [
+        gives(AUDIO, opus(n, timestamp=stamp), T0 + n * STEP) for n, stamp in enumerate(stamps)
+    ]
+    frames = recorded(acts).frames(T0, FAR)[AUDIO.id]
+    assert [b.rtp_time - a.rtp_time for a, b in zip(frames, frames[1:], strict=False)] == [960] * 5
+    assert [frame.time_ns for frame in frames] == [T0 + n * STEP for n in range(6)]
+
+
+def video_acts(*, lost=()):
+    """Ten pictures of three packets, 100 ms apart; the first and the sixth are key frames."""
+    acts = [adds(VIDEO), tells(clock(VIDEO, 0, T0))]
+    for i in range(10):
+        for j in range(3):
+            if (i, j) not in lost:
+                packet = vp8(
+                    3 * i + j,
+                    9000 * i,
+                    first=j == 0,
+                    last=j == 2,
+                    key=i % 5 == 0,
+                    body=b"%d.%d" % (i, j),
+                )
+                acts.append(gives(VIDEO, packet, T0 + i * 100 * MS + j * MS))
+    return acts
+
+
+def pictures(frames):
+    return [(frame.time_ns - T0) // (100 * MS) for frame in frames]
+
+
+def test_pictures_are_put_together():
+    frames = recorded(video_acts()).frames(T0, FAR)[VIDEO.id]
+    assert pictures(frames) == list(range(10))
+    assert frames[1].data == b"\x011.01.11.2"
+    assert [frame.keyframe for frame in frames] == [True, *[False] * 4] * 2
+    assert (frames[5].width, frames[5].height) == (640, 360)
+    assert all(frame.intact for frame in frames)
+
+
+@pytest.mark.parametrize("piece", [0, 1, 2])
+def test_a_picture_with_a_hole_is_left_out_and_the_next_one_knows(piece):
+    frames = recorded(video_acts(lost={(3, piece)})).frames(T0, FAR)[VIDEO.id]
+    assert pictures(frames) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert [frame.intact for frame in frames] == [True] * 3 + [False] + [True] * 5
+
+
+def test_a_picture_that_is_wholly_lost_leaves_a_trace():
+    frames = recorded(video_acts(lost={(3, 0), (3, 1), (3, 2)})).frames(T0, FAR)[VIDEO.id]
+    assert pictures(frames) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert not frames[3].intact
+
+
+def test_padding_between_pictures_is_not_a_hole():
+    empty = build(pt=96, seq=2, timestamp=0, ssrc=6, payload=b"\x00\x00\x00\x04")
+    padding = bytes([empty[0] | 0x20]) + empty[1:]
+    acts = [adds(VIDEO), tells(clock(VIDEO, 0, T0))]
+    acts += [
+        gives(VIDEO, packet, T0 + i * MS)
+        for i, packet in enumerate(
+            [
+                vp8(0, 0, key=True, last=False),
+                vp8(1, 0, first=False),
+                padding,
+                vp8(3, 900),
+            ]
+        )
+    ]
+    frames = recorded(acts).frames(T0, FAR)[VIDEO.id]
+    assert [frame.intact for frame in frames] == [True, True]
+
+
+@pytest.mark.parametrize("second_in_next_part", [False, True])
+def test_time_between_two_clock_points_lies_between_them(second_in_next_part):
+    acts = [adds(AUDIO), tells(clock(AUDIO, 0, T0)), *audio(range(25))]
+    if second_in_next_part:
+        acts.append(rotates(T0 + 500 * MS))
+    acts += audio(range(25, 50))
+    acts += [tells(clock(AUDIO, 48_000, T0 + NS + 10 * MS)), *audio(range(50, 100))]
+    for range_ in ((T0, FAR), (T0 + 200 * MS, T0 + 300 * MS)):
+        frames = recorded(acts).frames(*range_)[AUDIO.id]
+        for frame in frames:
+            number = int(frame.data.split()[1])
+            drift = 10 * MS if number > 50 else number * 10 * MS // 50
+            assert frame.time_ns == T0 + number * STEP + drift
+
+
+def test_before_the_first_point_and_after_the_last_one_the_nominal_rate_holds():
+    acts = [adds(AUDIO), *audio(range(50)), tells(clock(AUDIO, 50 * 960, T0 + NS))]
+    acts += audio(range(50, 100))
+    frames = recorded(acts).frames(T0, FAR)[AUDIO.id]
+    assert [frame.time_ns for frame in frames] == [T0 + n * STEP for n in range(100)]
+
+
+def test_a_pause_of_the_senders_clock_is_a_step_in_time():
+    """Four seconds of silence in which RTP time stood still, as the recorder noted it."""
+    acts = [adds(AUDIO), tells(clock(AUDIO, 0, T0)), *audio(range(50))]
+    late = [gives(AUDIO, opus(n), T0 + 4 * NS + n * STEP) for n in range(50, 100)]
+    known_ns = T0 + 5 * NS + 500 * MS
+    acts += late[:25]
+    acts.append(tells(clock(AUDIO, 49 * 960, T0 + 49 * STEP, known_ns)))
+    acts.append(tells(clock(AUDIO, 50 * 960, T0 + 4 * NS + 50 * STEP, known_ns)))
+    acts += late[25:]
+    for rotation in (None, rotates(T0 + 3 * NS)):
+        both = acts if rotation is None else [*acts[:52], rotation, *acts[52:]]
+        frames = recorded(both).frames(T0, FAR)[AUDIO.id]
+        pause = [4 * NS * (n >= 50) for n in range(100)]
+        assert [frame.time_ns for frame in frames] == [T0 + n * STEP + pause[n] for n in range(100)]
+
+
+def test_without_clock_points_the_least_delayed_packet_of_the_first_second_sets_the_time():
+    delays = [30, 12, 7, 55] * 25
+    acts = [adds(AUDIO)]
+    acts += [gives(AUDIO, opus(n), T0 + n * STEP + delays[n] * MS) for n in range(100)]
+    for between in (len(acts), 40, 3):
+        split = [*acts[:between], rotates(T0 + between * STEP), *acts[between:]]
+        frames = recorded(split).frames(T0, FAR)[AUDIO.id]
+        assert [frame.time_ns - T0 for frame in frames] == [n * STEP + 7 * MS for n in range(100)]
+        some = recorded(split).frames(T0 + NS, T0 + NS + 200 * MS)[AUDIO.id]
+        assert some == [f for f in frames if 0 <= f.time_ns - T0 - NS < 200 * MS]
+
+
+@pytest.mark.parametrize("with_points", [True, False])
+@pytest.mark.parametrize("jump", [5_000_000, -3_000_000_000, 2**31])
+def test_timestamps_set_anew_do_not_move_time(with_points, jump):
+    acts = [adds(AUDIO)]
+    if with_points:
+        acts.append(tells(clock(AUDIO, 0, T0)))
+    acts += audio(range(100), delay_ns=0)
+    acts += [
+        gives(AUDIO, opus(n, timestamp=n * 960 + jump), T0 + n * STEP) for n in range(100, 300)
+    ]
+    whole = recorded(acts).frames(T0, FAR)[AUDIO.id]
+    assert [frame.time_ns for frame in whole] == [T0 + n * STEP for n in range(300)]
+    for first in (90, 100, 140, 290):
+        range_ = (T0 + first * STEP, T0 + (first + 7) * STEP)
+        split = [*acts[:120], rotates(T0 + 118 * STEP), *acts[120:]]
+        assert recorded(split).frames(*range_)[AUDIO.id] == whole[first : first + 7]
+
+
+def test_a_restarted_sequence_number_is_a_gap_and_no_more():
+    acts = [adds(AUDIO), tells(clock(AUDIO, 0, T0)), *audio(range(100), delay_ns=0)]
+    for n in range(100, 150):
+        acts.append(gives(AUDIO, opus(n - 80, b"%d" % n, timestamp=n * 960), T0 + n * STEP))
+    frames = recorded(acts).frames(T0, FAR)[AUDIO.id]
+    assert len(frames) == 150
+    assert [n for n, frame in enumerate(frames) if not frame.intact] == [100]
+
+
+def test_what_comes_later_than_one_waits_does_not_count():
+    acts = [adds(AUDIO), tells(clock(AUDIO, 0, T0)), *audio([n for n in range(200) if n != 49])]
+    acts.append(gives(AUDIO, opus(49), T0 + 3 * NS))
+    one = recorded(acts)
+    assert len(one.frames(T0, T0 + NS)[AUDIO.id]) == 49
+    assert len(one.frames(T0, T0 + NS, late_ns=3 * NS)[AUDIO.id]) == 50
+
+
+def scene(dice):
+    """Ten seconds of sound and pictures over a bad network, in the order of arrival."""
+    given = []
+    for n in range(500):
+        given.append(
+            (T0 + n * STEP, gives, AUDIO, opus(n + 65_300, timestamp=n * 960 + 2**32 - 48_000))
+        )
+    number = 0
+    for i in range(40):
+        if 15 <= i < 25:
+            continue  # a pause
+        at = T0 + i * 250 * MS
+        for j in range(1 + i % 4):
+            last = j == i % 4
+            packet = vp8(
+                number, i * 22_500, first=j == 0, last=last, key=i % 13 == 0, body=b"%d" % j
+            )
+            given.append((at, gives, VIDEO, packet))
+            number += 1
+    given = [
+        (at + int(dice.random() * 40 * MS) + 300 * MS * (dice.random() < 0.05), *rest)
+        for at, *rest in given
+        if dice.random() > 0.03
+    ]
+    drift = 0
+    for second in range(1, 10):
+        drift += dice.randint(-5, 5) * MS
+        at = T0 + second * NS + dice.randint(0, 400) * MS
+        for one, rate, base in ((AUDIO, 48_000, 2**32 - 48_000), (VIDEO, 90_000, 0)):
+            point = clock(one, base + second * rate, T0 + second * NS + drift, at)
+            given.append((at, tells, point))
+    given.sort(key=lambda row: row[0])
+    return given
+
+
+def acts_of(given, rotations):
+    acts, rotations = [adds(AUDIO), adds(VIDEO)], sorted(rotations)
+    for at, act, *args in given:
+        while rotations and rotations[0] <= at:
+            acts.append(rotates(rotations.pop(0)))
+        acts.append(act(*args, at) if act is gives else act(*args))
+    return acts
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    cuts=st.lists(st.integers(0, 10 * NS), max_size=12, unique=True),
+    ranges=st.lists(st.tuples(st.integers(-NS, 10 * NS), st.integers(1, 4 * NS)), max_size=6),
+    with_points=st.booleans(),
+)
+def test_frames_depend_neither_on_parts_nor_on_the_range(seed, cuts, ranges, with_points):
+    given_ = scene(random.Random(seed))
+    if not with_points:
+        given_ = [row for row in given_ if row[1] is gives]
+    whole = recorded(acts_of(given_, [])).frames(T0 - NS, FAR)
+    split = recorded(acts_of(given_, [T0 + cut for cut in cuts]))
+    assert split.frames(T0 - NS, FAR) == whole
+    for start, size in ranges:
+        from_ns, until_ns = T0 + start, T0 + start + size
+        expected = {
+            id_: [frame for frame in frames if from_ns <= frame.time_ns < until_ns]
+            for id_, frames in whole.items()
+        }
+        assert split.frames(from_ns, until_ns) == {k: v for k, v in expected.items() if v}
+
+
+def test_the_first_picture_of_a_range_knows_its_predecessor_from_parts_long_before():
+    acts = [adds(VIDEO), tells(clock(VIDEO, 0, T0)), gives(VIDEO, vp8(1, 0, key=True), T0)]
+    acts += [rotates(T0 + n * NS) for n in range(1, 60)]
+    acts.append(gives(VIDEO, vp8(2, 5_400_000), T0 + 60 * NS))
+    acts += [rotates(T0 + n * NS) for n in range(61, 120)]
+    acts.append(gives(VIDEO, vp8(4, 10_800_000), T0 + 120 * NS))
+    one = recorded(acts)
+    for second, intact in ((60, True), (120, False)):
+        (frame,) = one.frames(T0 + second * NS, T0 + (second + 1) * NS)[VIDEO.id]
+        assert frame.intact is intact
+
+
+def test_a_track_that_begins_with_a_difference_picture_is_not_intact():
+    acts = [adds(VIDEO), tells(clock(VIDEO, 0, T0)), gives(VIDEO, vp8(1, 0), T0)]
+    (frame,) = recorded(acts).frames(T0, FAR)[VIDEO.id]
+    assert not frame.intact
+
+
+def test_only_the_tracks_asked_for_are_delivered():
+    acts = [*video_acts(), adds(AUDIO), tells(clock(AUDIO, 0, T0)), *audio(range(10))]
+    one = recorded(acts)
+    assert one.frames(T0, FAR).keys() == {AUDIO.id, VIDEO.id}
+    assert one.frames(T0, FAR, tracks=lambda track: track.kind == "audio").keys() == {AUDIO.id}
+    assert one.frames(T0 + 100 * NS, FAR) == {}
+
+
+def test_the_last_key_frame_is_found_however_long_ago():
+    acts = video_acts() + [rotates(T0 + n * 10 * NS) for n in range(1, 20)]
+    one = recorded(acts)
+    sixth = T0 + 500 * MS
+    assert one.keyframe_before(VIDEO.id, FAR) == sixth
+    assert one.keyframe_before(("7", Source.CAMERA), T0 + 150 * NS) == sixth
+    assert one.keyframe_before(VIDEO.id, sixth) == sixth
+    assert one.keyframe_before(VIDEO.id, sixth - 1) == T0
+    assert one.keyframe_before(VIDEO.id, T0 - 1) is None
+    assert one.keyframe_before("9.9", FAR) is None
+    assert one.keyframe_before(("7", Source.SCREEN), FAR) is None
+
+
+def test_a_broken_key_frame_is_not_found():
+    one = recorded(video_acts(lost={(5, 1)}))
+    assert one.keyframe_before(VIDEO.id, FAR) == T0
+
+
+def test_trimming_deletes_whole_parts_and_changes_nothing_after_them():
+    given_ = scene(random.Random(3))
+    one = recorded(acts_of(given_, [T0 + n * NS for n in range(1, 10)]))
+    before = one.frames(T0 + 7 * NS, T0 + 8 * NS)
+    assert one.trim(T0 + 4 * NS) == [f"0001-00000{n}" for n in range(1, 5)]
+    assert one.trim(T0 + 4 * NS) == []
+    assert [part.number for part in one.manifests()] == list(range(5, 11))
+    assert one.frames(T0 + 7 * NS, T0 + 8 * NS) == before
+    assert len(one.roster(T0 + 6 * NS).tracks) == 2
+
+
+def test_a_tape_may_grow_while_it_is_read(tmp_path):
+    from media.tape.writer import TapeWriter
+
+    async def run():
+        one, sealed = Tape(tmp_path / "tape"), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        writer = TapeWriter(
+            tmp_path / "tape",
+            fence=1,
+            first_number=1,
+            on_sealed=lambda _: loop.call_soon_threadsafe(sealed.set),
+        )
+        assert (one.manifests(), one.covered_until_ns()) == ([], 0)
+        assert one.frames(T0, FAR) == {}
+        writer.add_track(AUDIO, T0)
+        writer.event(clock(AUDIO, 0, T0))
+        writer.rtp(AUDIO.id, opus(0), T0)
+        writer.rotate(T0 + 10 * MS)
+        await sealed.wait()
+        assert one.covered_until_ns() == T0 + 10 * MS
+        assert len(one.frames(T0, FAR)[AUDIO.id]) == 1
+        writer.rtp(AUDIO.id, opus(1), T0 + STEP)
+        await writer.close(T0 + NS)
+        assert one.covered_until_ns() == T0 + NS
+        assert len(one.frames(T0, FAR)[AUDIO.id]) == 2
+
+    asyncio.run(run())
+
+
+def test_events_are_told_once():
+    events = [
+        TapeEvent(EventType.JOINED, T0, uid="7"),
+        TapeEvent(EventType.MUTED, T0 + 3 * NS, uid="7", source=Source.MICROPHONE),
+        TapeEvent(EventType.UNMUTED, T0 + 6 * NS, uid="7", source=Source.MICROPHONE),
+        TapeEvent(EventType.LEFT, T0 + 9 * NS, uid="7"),
+    ]
+    acts = []
+    for second in range(12):
+        acts += [tells(event) for event in events if event.at_ns == T0 + second * NS]
+        acts.append(rotates(T0 + second * NS + 1))
+    one = recorded(acts)
+    assert one.events(T0, FAR) == events
+    assert one.events(T0 + NS, T0 + 6 * NS) == events[1:2]
