@@ -48,7 +48,7 @@ class Opus:
 
     def join(self, payloads: Sequence[bytes]) -> Picture:
         """The packet itself."""
-        return Picture(b"".join(payloads), keyframe=True)
+        return Picture(payloads[0] if len(payloads) == 1 else b"".join(payloads), True)
 
 
 class Vp8:

@@ -44,6 +44,15 @@ def test_slices_cover_the_timeline_and_no_more(length_ns: int) -> None:
 
 def test_slices_that_were_announced_stay() -> None:
     line = Timeline(T0, T0, NS)
-    line.sealed(2)
+    line.sealed(2)  # and an empty one follows, in which what is open is finished
     closed = line.close(T0 + 10 * NS, "idle")
-    assert (closed.units, closed.end_ns) == (2, T0 + 2 * SLICE)
+    assert (closed.units, closed.end_ns) == (3, T0 + 2 * SLICE)
+
+
+@given(st.integers(0, 5), st.integers(1, 100 * NS))
+def test_the_last_slice_was_never_announced_before_the_end(units: int, length_ns: int) -> None:
+    line = Timeline(T0, T0, NS)
+    line.sealed(units)
+    closed = line.close(T0 + length_ns, "stopped")
+    assert closed.units > units
+    assert closed.end_ns >= T0 + units * SLICE

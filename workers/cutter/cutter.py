@@ -136,6 +136,8 @@ class Cutter:
         scratch: Path,
     ) -> CutResult:
         tape = Tape(folder.tape)
+        if spec.mode is Mode.MIX and piece.end_ns <= piece.start_ns:
+            return CutResult(segments=(), keep_from_ns=piece.start_ns)
         if spec.mode is Mode.MIX:
             return cut_composite(
                 tape, composite_spec(spec), origin_ns=origin_ns, slice=piece, out_dir=scratch

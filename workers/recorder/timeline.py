@@ -49,13 +49,23 @@ class Timeline:
         return range(self.units_sealed, max(whole, self.units_sealed))
 
     def close(self, end_ns: int, reason: str) -> Closed:
-        """The end; slices that were announced stay, whatever the end says."""
+        """The end.
+
+        Slices that were announced stay, whatever the end says; as nobody could cut them as the
+        last one, an empty slice follows them, in which what is open is finished.
+        """
         origin_ns = self.origin_ns
         if not origin_ns:
             return Closed(origin_ns=0, end_ns=0, units=0, reason=reason)
-        end_ns = max(end_ns, origin_ns + self.units_sealed * _SLICE_NS, origin_ns + NS // 10)
+        announced_ns = origin_ns + self.units_sealed * _SLICE_NS
+        if self.units_sealed and end_ns <= announced_ns:
+            return Closed(
+                origin_ns=origin_ns, end_ns=announced_ns, units=self.units_sealed + 1, reason=reason
+            )
+        end_ns = max(end_ns, origin_ns + _REST_NS)
         whole, rest = divmod(end_ns - origin_ns, _SLICE_NS)
-        units = max(whole + (rest >= _REST_NS), 1)
-        if rest < _REST_NS and whole:
+        units = whole + (rest >= _REST_NS)
+        if rest < _REST_NS and whole > self.units_sealed:
             end_ns = origin_ns + whole * _SLICE_NS
+        units = max(units, self.units_sealed + 1)
         return Closed(origin_ns=origin_ns, end_ns=end_ns, units=units, reason=reason)

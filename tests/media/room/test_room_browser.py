@@ -2,46 +2,17 @@
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright
 
 from media.rtp.packet import parse_header
+from tests.browser import chromium
 from tests.media.room.clients import open_room
 
 pytestmark = pytest.mark.server
 
-FLAGS = [
-    "--no-sandbox",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--allow-loopback-in-peer-connection",
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-domain-reliability",
-    "--disable-sync",
-    "--disable-default-apps",
-    "--no-first-run",
-    "--no-pings",
-    "--disable-features=OptimizationHints,MediaRouter,Translate,AutofillServerCommunication",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-]
 SHOT = os.environ.get("TAPEFARM_ROOM_SCREENSHOT")  # a path, to look at the page
-
-
-@asynccontextmanager
-async def chromium(path):
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        context = await browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(30_000)
-        try:
-            yield context
-        finally:
-            await browser.close()
 
 
 async def join(context, place, uid, **more):

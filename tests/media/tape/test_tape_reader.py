@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import random
 import tempfile
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_rtp_time_goes_on_where_the_timestamp_wraps():
         gives(AUDIO, opus(n, timestamp=stamp), T0 + n * STEP) for n, stamp in enumerate(stamps)
     ]
     frames = recorded(acts).frames(T0, FAR)[AUDIO.id]
-    assert [b.rtp_time - a.rtp_time for a, b in zip(frames, frames[1:], strict=False)] == [960] * 5
+    assert [b.rtp_time - a.rtp_time for a, b in itertools.pairwise(frames)] == [960] * 5
     assert [frame.time_ns for frame in frames] == [T0 + n * STEP for n in range(6)]
 
 
@@ -234,8 +235,10 @@ def test_timestamps_set_anew_do_not_move_time(with_points, jump):
 
 def test_a_restarted_sequence_number_is_a_gap_and_no_more():
     acts = [adds(AUDIO), tells(clock(AUDIO, 0, T0)), *audio(range(100), delay_ns=0)]
-    for n in range(100, 150):
-        acts.append(gives(AUDIO, opus(n - 80, b"%d" % n, timestamp=n * 960), T0 + n * STEP))
+    acts += [
+        gives(AUDIO, opus(n - 80, b"%d" % n, timestamp=n * 960), T0 + n * STEP)
+        for n in range(100, 150)
+    ]
     frames = recorded(acts).frames(T0, FAR)[AUDIO.id]
     assert len(frames) == 150
     assert [n for n, frame in enumerate(frames) if not frame.intact] == [100]
@@ -251,11 +254,10 @@ def test_what_comes_later_than_one_waits_does_not_count():
 
 def scene(dice):
     """Ten seconds of sound and pictures over a bad network, in the order of arrival."""
-    given = []
-    for n in range(500):
-        given.append(
-            (T0 + n * STEP, gives, AUDIO, opus(n + 65_300, timestamp=n * 960 + 2**32 - 48_000))
-        )
+    given = [
+        (T0 + n * STEP, gives, AUDIO, opus(n + 65_300, timestamp=n * 960 + 2**32 - 48_000))
+        for n in range(500)
+    ]
     number = 0
     for i in range(40):
         if 15 <= i < 25:
