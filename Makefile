@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check bench soak lock clean
+.PHONY: help demo up test check lint bench soak lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -18,16 +18,18 @@ demo: $(VENV)/.run-stamp ## the main job on a farm of its own; ends by itself
 up: $(VENV)/.run-stamp ## the farm; stays up (ARGS="--port 8080 --data data")
 	exec $(BIN)/tapefarm up $(ARGS)
 
-test: $(VENV)/.dev-stamp ## all tests; installs the Debian packages they need when it may
+test: $(VENV)/.dev-stamp lint ## all tests; installs the Debian packages they need when it may
 	scripts/install-test-components
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev-stamp ## format, lint, types, import contracts, tests that start no server
+check: lint ## format, lint, types, import contracts, tests that start no server
+	$(BIN)/python -m pytest -q -m "not server and not e2e and not soak" $(ARGS)
+
+lint: $(VENV)/.dev-stamp
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not server and not e2e and not soak" $(ARGS)
 
 bench: $(VENV)/.run-stamp ## measure, side by side with what it is compared to
 	$(BIN)/tapefarm bench capture $(ARGS)

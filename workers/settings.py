@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     storage_check_s: float = Field(1.0, gt=0, le=10)
     lease_ttl_s: float = Field(4.0, ge=1, le=60)
     part_s: int = Field(5, ge=1, le=15)  # seconds on one tape part; must divide 15
-    late_s: float = Field(1.0, ge=0.2, le=5)  # how long a slice waits for late packets
+    late_s: float = Field(1.3, ge=0.5, le=5)  # how long a slice waits for late packets
     stop_wait_s: float = Field(20.0, gt=0, le=60)  # how long a synchronous stop may take
 
 

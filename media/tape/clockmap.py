@@ -144,12 +144,12 @@ class ClockMap:
                 best = off_ns, (time_ns, rtp)
         return None if best is None else best[1]
 
-    def learn(self, packets: Iterable[tuple[int, int, int]]) -> None:
-        """Find lines for what the points do not explain.
+    def learn(self, packets: Iterable[tuple[int, int, int]], horizon_ns: int) -> None:
+        """Find lines that begin before ``horizon_ns`` for what the points do not explain.
 
         ``packets`` are ``(arrival_ns, sequence number, timestamp)`` of the whole track from the
-        tape's beginning, in the order of arrival.  Only packets in sequence begin a line; a
-        straggler is just late.
+        tape's beginning until ANCHOR_NS after the horizon, in the order of arrival.  Only packets
+        in sequence begin a line; a straggler is just late.
         """
         self._found.clear()
         anchor: _Anchor | None = None
@@ -165,7 +165,7 @@ class ClockMap:
             if step <= 0:
                 continue
             highest = seq
-            if self.locate(timestamp, arrival_ns) is None:
+            if arrival_ns < horizon_ns and self.locate(timestamp, arrival_ns) is None:
                 anchor = _Anchor(arrival_ns, timestamp)
         if anchor is not None:
             self._found.append(self._line(anchor))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from media.errors import TapeDamaged
+from media.tape.checks import check_event, check_track
 from media.tape.model import TapeEvent, Track
 
 SECTION: Final = 0x0A0D0D0A
@@ -241,6 +242,7 @@ class PartReader:
         row = self._json(pos, self._options(pos + 16, end - 4).get(_IF_DESCRIPTION, b""))
         try:
             track = Track.from_json(row)
+            check_track(track)
         except (KeyError, TypeError, ValueError) as exc:
             raise self._damaged(pos, "an interface is not a track") from exc
         self.tracks.append(track)
@@ -248,9 +250,11 @@ class PartReader:
 
     def _event(self, pos: int, data: bytes) -> TapeEvent:
         try:
-            return TapeEvent.from_json(self._json(pos, data))
+            event = TapeEvent.from_json(self._json(pos, data))
+            check_event(event)
         except (KeyError, TypeError, ValueError) as exc:
             raise self._damaged(pos, "an event makes no sense") from exc
+        return event
 
     def _options(self, pos: int, end: int) -> dict[int, bytes]:
         options: dict[int, bytes] = {}

@@ -7,7 +7,7 @@ import structlog
 
 from media.errors import TapeDamaged
 from media.tape import reorder
-from media.tape.clockmap import ClockMap
+from media.tape.clockmap import ANCHOR_NS, ClockMap
 from media.tape.format import Taped
 from media.tape.frames import Assembler
 from media.tape.model import NS, EventType, Frame, PartManifest, Source, TapeEvent, Track
@@ -98,11 +98,14 @@ class Tape:
         arrived = self._arrived(near, tracks, horizon_ns)
         found = {}
         for id_, packets in arrived.items():
-            slots = self._slots(self._tracks[id_], packets, horizon_ns)
-            earlier = [part for part in parts if part not in near and _before(part, near, id_)]
+            track = self._tracks[id_]
+            slots = self._slots(track, packets, horizon_ns)
+            earlier = parts[: parts.index(near[0])]
             while earlier and _unfounded(slots, from_ns):
-                packets = self._of(id_, [earlier.pop()], horizon_ns) + packets
-                slots = self._slots(self._tracks[id_], packets, horizon_ns)
+                part = earlier.pop()
+                if track in part.tracks:
+                    packets = self._of(id_, [part], horizon_ns) + packets
+                    slots = self._slots(track, packets, horizon_ns)
             frames = [slot for slot in slots if slot and from_ns <= slot.time_ns < until_ns]
             if frames:
                 found[id_] = frames
@@ -164,7 +167,8 @@ class Tape:
         for part in parts:
             if not any(map(wants, part.tracks)):
                 continue
-            reader = self._shelf.open(part, wants=wants)
+            # The manifests' word counts; a track the part's file names otherwise is damage.
+            reader = self._shelf.open(part, wants=lambda track: self._knows(track) and wants(track))
             data = reader.data
             try:
                 for arrival_ns, track, start, end, rtcp in reader.spans():
@@ -177,6 +181,9 @@ class Tape:
             except TapeDamaged as exc:
                 self._note(part, exc)
         return arrived
+
+    def _knows(self, track: Track) -> bool:
+        return self._tracks.get(track.id) == track
 
     def _of(self, id_: str, parts: Sequence[PartManifest], horizon_ns: int) -> list[Arrived]:
         return self._arrived(parts, lambda track: track.id == id_, horizon_ns).get(id_, [])
@@ -194,8 +201,8 @@ class Tape:
         if unexplained:
             # Rare: no CLOCK points, or a reset that none of them knows.  Arrival must do, and
             # whatever the range, it is judged from the beginning of the track.
-            whole = self._of(track.id, self._parts, horizon_ns)
-            clock.learn(reorder.headers(whole))
+            whole = self._of(track.id, self._parts, horizon_ns + ANCHOR_NS)
+            clock.learn(reorder.headers(whole), horizon_ns)
             numbered, _ = reorder.in_order(packets, clock.locate)
         return numbered
 
@@ -203,9 +210,7 @@ class Tape:
         rate = _clock_rate(track, packets)
         if (track.id, rate) not in self._clocks:
             points = self._points.get(track.id, [])
-            first = next((part.from_ns for part in self._parts if track in part.tracks), 0)
-            added_ns = self._added.get(track.id, first)
-            self._clocks[track.id, rate] = ClockMap(rate, points, added_ns)
+            self._clocks[track.id, rate] = ClockMap(rate, points, self._added.get(track.id, 0))
         return self._clocks[track.id, rate]
 
     def _note(self, part: PartManifest, error: TapeDamaged) -> None:
@@ -222,10 +227,6 @@ def _clock_rate(track: Track, packets: Sequence[Arrived]) -> int:
         if codec is not None:
             return codec.clock_rate
     return track.codecs[0].clock_rate if track.codecs else 90_000
-
-
-def _before(part: PartManifest, near: Sequence[PartManifest], id_: str) -> bool:
-    return part.from_ns <= near[0].from_ns and any(track.id == id_ for track in part.tracks)
 
 
 def _unfounded(slots: Sequence[Frame | None], from_ns: int) -> bool:

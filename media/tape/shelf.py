@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from media.errors import TapeDamaged
+from media.tape.checks import check_manifest
 from media.tape.format import PartReader
 from media.tape.model import PartManifest, Track
 from media.tape.part import MANIFEST_SUFFIX, SUFFIX
@@ -62,8 +63,12 @@ class Shelf:
 def load_manifest(path: Path) -> PartManifest | None:
     """The manifest in a file, None if there is no such file.  Raises TapeDamaged."""
     try:
-        return PartManifest.from_json(json.loads(path.read_text(encoding="utf-8")))
+        manifest = PartManifest.from_json(json.loads(path.read_text(encoding="utf-8")))
+        check_manifest(manifest)
+        if manifest.name != path.stem:
+            raise ValueError("a manifest of another part")
     except FileNotFoundError:
         return None  # trimmed at this moment
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise TapeDamaged(f"the manifest {path.name} cannot be read") from exc
+    return manifest

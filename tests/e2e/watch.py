@@ -15,6 +15,7 @@ class PlaylistWatch:
         self.problems: list[str] = []
         self.looks = 0
         self.lengths: dict[str, list[int]] = {}
+        self._before: dict[str, str] = {}
         self._bucket = bucket
         self._prefix = prefix
         self._stop = threading.Event()
@@ -47,7 +48,11 @@ class PlaylistWatch:
         listed = [line for line in text.splitlines() if line and not line.startswith("#")]
         self.looks += 1
         self.lengths.setdefault(playlist, []).append(len(listed))
-        self.problems += [f"{playlist}: {problem}" for problem in rfc8216.check(text)]
+        problems = rfc8216.check(text)
+        if playlist in self._before:
+            problems += rfc8216.check_update(self._before[playlist], text)
+        self._before[playlist] = text
+        self.problems += [f"{playlist}: {problem}" for problem in problems]
         self.problems += [
             f"{playlist} names {name}, which is not there"
             for name in listed

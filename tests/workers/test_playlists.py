@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Iterable
 
 from hypothesis import given
@@ -79,6 +80,28 @@ def test_the_text_says_where_a_track_begins_and_comes_back() -> None:
     assert text.count("#EXT-X-AGORA-TRACK-EVENT:EVENT=START,TRACK_TYPE=AUDIO,TIME=") == 2
     assert text.count("#EXT-X-DISCONTINUITY") == 2
     assert text.splitlines()[-1] == "#EXT-X-ENDLIST"
+
+
+def test_a_size_change_has_a_rotate_line_but_no_start() -> None:
+    sizes = ((640, 360), (640, 360), (320, 180))
+    rows = [
+        segment(n, resumed=n == 0).model_copy(
+            update={"kind": "video", "width": w, "height": h, "discontinuity": n != 1}
+        )
+        for n, (w, h) in enumerate(sizes)
+    ]
+    text = playlists.text(playlists.Line("x.m3u8", tuple(rows), whole=False))
+    assert re.findall(r"AGORA-ROTATE:WIDTH=(\d+),HEIGHT=(\d+)", text) == [
+        ("640", "360"),
+        ("320", "180"),
+    ]
+    assert text.count("EVENT=START,TRACK_TYPE=VIDEO") == 1
+
+
+def test_a_mix_starts_with_both_its_tracks() -> None:
+    row = segment(0, resumed=True).model_copy(update={"kind": "audio_and_video"})
+    text = playlists.text(playlists.Line("x.m3u8", (row,), whole=False))
+    assert re.findall(r"TRACK_TYPE=(\w+)", text) == ["AUDIO", "VIDEO"]
 
 
 def test_files_are_named_as_query_and_callbacks_name_them(

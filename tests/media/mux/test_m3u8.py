@@ -1,8 +1,6 @@
 import itertools
 import re
 
-from media.cut.listing import entry
-from media.cut.model import Segment
 from media.mux.m3u8 import Entry, Playlist, Rotation, TrackStart, render, utc17
 from tests.judge.rfc8216 import check, check_update, durations, names
 
@@ -78,36 +76,3 @@ def test_the_judge_sees_what_is_wrong():
     ):
         assert check(broken), broken
     assert check_update(good, good + "x\n")
-
-
-def _segment(tmp_path, **changes) -> Segment:
-    fields = {
-        "uid": "7",
-        "kind": "video",
-        "source": None,
-        "container": "ts",
-        "path": tmp_path,
-        "start_ns": AT_NS,
-        "duration_s": 15.0,
-        "discontinuity": False,
-        "width": 640,
-        "height": 360,
-    }
-    return Segment(**(fields | changes))
-
-
-def test_a_size_change_is_a_discontinuity_with_a_new_rotate_line_but_no_start(tmp_path):
-    first = _segment(tmp_path, discontinuity=True, resumed=True)
-    same = _segment(tmp_path)
-    other = _segment(tmp_path, discontinuity=True, width=320, height=180)
-    assert entry(first, "a.ts", None).starts == (TrackStart("VIDEO", AT_NS),)
-    assert entry(same, "b.ts", first) == Entry("b.ts", 15.0)
-    changed = entry(other, "c.ts", same)
-    assert changed.discontinuity
-    assert changed.starts == ()
-    assert changed.rotation == Rotation(320, 180, AT_NS)
-
-
-def test_a_mix_starts_with_both_its_tracks(tmp_path):
-    first = entry(_segment(tmp_path, kind="audio_and_video", uid="0"), "a.ts", None)
-    assert [start.track_type for start in first.starts] == ["AUDIO", "VIDEO"]

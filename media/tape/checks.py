@@ -1,0 +1,48 @@
+"""Whether values read from JSON can be what they are said to be; a flipped bit may be anywhere."""
+
+from collections.abc import Iterable
+
+from media.tape.model import PartManifest, TapeEvent, Track
+
+
+def check_track(track: Track) -> None:
+    """Raise ValueError when a value read from JSON cannot be."""
+    texts = (track.id, track.uid, track.connection, *(codec.name for codec in track.codecs))
+    numbers = [track.ssrc]
+    for codec in track.codecs:
+        numbers += (codec.payload_type, codec.clock_rate, codec.channels)
+    if not all(isinstance(text, str) for text in texts) or not _are_numbers(numbers):
+        raise ValueError("a track with values of other types")
+    if not all(isinstance(codec.fmtp, str) and codec.clock_rate > 0 for codec in track.codecs):
+        raise ValueError("a codec that cannot be")
+
+
+def check_event(event: TapeEvent) -> None:
+    """Raise ValueError when a value read from JSON cannot be."""
+    if not _are_numbers((event.at_ns, event.rtp, event.wall_ns)):
+        raise ValueError("an event with values of other types")
+    if not isinstance(event.uid, str) or not isinstance(event.track, str):
+        raise ValueError("an event with values of other types")
+
+
+def _are_numbers(values: Iterable[object]) -> bool:
+    return all(type(value) is int and abs(value) < 1 << 63 for value in values)
+
+
+def check_manifest(manifest: PartManifest) -> None:
+    """Raise ValueError when a value read from JSON cannot be."""
+    if not _are_numbers(
+        (
+            manifest.fence,
+            manifest.number,
+            manifest.from_ns,
+            manifest.until_ns,
+            manifest.packets,
+            manifest.bytes,
+        )
+    ):
+        raise ValueError("a manifest with values of other types")
+    for track in manifest.tracks:
+        check_track(track)
+    for event in manifest.events:
+        check_event(event)
