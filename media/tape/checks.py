@@ -19,9 +19,8 @@ def check_track(track: Track) -> None:
 
 def check_event(event: TapeEvent) -> None:
     """Raise ValueError when a value read from JSON cannot be."""
-    if not _are_numbers((event.at_ns, event.rtp, event.wall_ns)):
-        raise ValueError("an event with values of other types")
-    if not isinstance(event.uid, str) or not isinstance(event.track, str):
+    texts = all(isinstance(text, str) for text in (event.uid, event.track))
+    if not texts or not _are_numbers((event.at_ns, event.rtp, event.wall_ns)):
         raise ValueError("an event with values of other types")
 
 
@@ -29,8 +28,10 @@ def _are_numbers(values: Iterable[object]) -> bool:
     return all(type(value) is int and abs(value) < 1 << 63 for value in values)
 
 
-def check_manifest(manifest: PartManifest) -> None:
-    """Raise ValueError when a value read from JSON cannot be."""
+def check_manifest(manifest: PartManifest, name: str) -> None:
+    """Raise ValueError when a value read from JSON cannot be, or is of another part."""
+    if manifest.name != name:
+        raise ValueError("a manifest of another part")
     if not _are_numbers(
         (
             manifest.fence,

@@ -33,6 +33,7 @@ class Tape:
     """The sealed parts of one tape.  Cheap to make; keep it only as long as a piece of work."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self._shelf = Shelf(directory)
         self._parts: list[PartManifest] = []
         self._story: list[TapeEvent] = []

@@ -78,7 +78,7 @@ def _arrivals(reader: PartReader) -> tuple[list[int], str]:
     arrivals = []
     try:
         for arrival_ns, *_ in reader.spans():
-            arrivals.append(arrival_ns)  # noqa: PERF401 - what was read before damage counts
+            arrivals.append(arrival_ns)
     except TapeDamaged as exc:
         return arrivals, str(exc)
     return arrivals, "" if reader.head else "its beginning is torn off"

@@ -64,9 +64,7 @@ def load_manifest(path: Path) -> PartManifest | None:
     """The manifest in a file, None if there is no such file.  Raises TapeDamaged."""
     try:
         manifest = PartManifest.from_json(json.loads(path.read_text(encoding="utf-8")))
-        check_manifest(manifest)
-        if manifest.name != path.stem:
-            raise ValueError("a manifest of another part")
+        check_manifest(manifest, path.stem)
     except FileNotFoundError:
         return None  # trimmed at this moment
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:

@@ -1,6 +1,5 @@
 """Notices against a real Redis and a real receiver."""
 
-import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from tests.receiver import Receiver, listening
 from workers.callbacks.deliver import Deliverer
 from workers.callbacks.notice import EventType, body, signatures
 from workers.callbacks.outbox import Outbox
@@ -32,42 +32,10 @@ def test_signatures_are_those_of_the_published_vector() -> None:
     }
 
 
-class Receiver(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, statuses: list[int]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.statuses = statuses
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.arrived = threading.Semaphore(0)
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((dict(self.headers), raw))
-        status = self.server.statuses.pop(0) if self.server.statuses else 200
-        self.send_response(status)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-        self.server.arrived.release()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver([])
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join(timeout=5)
+    with listening() as server:
+        yield server
 
 
 @pytest.fixture

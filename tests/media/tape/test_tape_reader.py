@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from taping import (
+    H264,
     MS,
     NS,
+    OPUS,
     T0,
     VP8,
     adds,
@@ -416,3 +418,46 @@ def test_events_are_told_once():
     one = recorded(acts)
     assert one.events(T0, FAR) == events
     assert one.events(T0 + NS, T0 + 6 * NS) == events[1:2]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    codec=st.sampled_from((OPUS, VP8, H264)),
+    noise=st.lists(
+        st.tuples(st.binary(max_size=40), st.booleans(), st.integers(0, 3)), max_size=12
+    ),
+)
+def test_whatever_arrives_the_reader_stands(codec, noise):
+    one = track("1.1", "7", codec)
+    acts = [adds(one), tells(clock(one, 0, T0))]
+    for i, (content, wrapped, step) in enumerate(noise):
+        packet = content
+        if wrapped:
+            packet = build(
+                pt=codec.payload_type,
+                seq=i * step,
+                timestamp=i // 2,
+                ssrc=5,
+                payload=content,
+                marker=i % 2 == 1,
+            )
+        acts.append(gives(one, packet, T0 + i * MS))
+    frames = recorded(acts).frames(T0, FAR).get(one.id, [])
+    assert len(frames) <= len(noise)
+    assert all(frame.data for frame in frames)
+
+
+def test_a_damaged_part_costs_its_rest_and_nothing_else():
+    acts = [adds(AUDIO), tells(clock(AUDIO, 0, T0))]
+    for second in range(3):
+        acts += audio(range(second * 50, second * 50 + 50))
+        acts.append(rotates(T0 + (second + 1) * NS))
+    one = recorded(acts)
+    path = one.directory / "0001-000002.pcapng"
+    hurt = bytearray(path.read_bytes())
+    at = hurt.index(b"opus 75")
+    hurt[at + 7 : at + 16] = bytes(9)
+    path.write_bytes(hurt)
+    numbers = [int(text.split()[1]) for text in texts(one.frames(T0, FAR)[AUDIO.id])]
+    assert numbers == [*range(75), *range(100, 150)]
+    assert one.damaged.keys() == {"0001-000002"}

@@ -1,4 +1,7 @@
+import contextlib
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +26,15 @@ def part(tmp_path_factory):
     acts = [tells(joined), adds(ONE), *(gives(ONE, opus(i), T0 + i) for i in range(3))]
     tape(directory, acts)
     return (directory / "0001-000001.pcapng").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def sealed(part, tmp_path_factory):
+    """The part's manifest, as it is written."""
+    directory = tmp_path_factory.mktemp("sealed")
+    (directory / "0001-000001.pcapng").write_bytes(part)
+    salvage(directory)
+    return (directory / "0001-000001.json").read_bytes()
 
 
 def block_ends(data):
@@ -121,6 +133,30 @@ def test_whatever_is_changed_in_a_part_only_damage_is_raised(part, data):
     assert sum(map(len, found)) <= len(part)
 
 
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_whatever_is_changed_on_a_tape_only_damage_is_raised(part, sealed, data):
+    files = {"0001-000001.pcapng": bytearray(part), "0001-000001.json": bytearray(sealed)}
+    hurt = files[data.draw(st.sampled_from(sorted(files)))]
+    for _ in range(data.draw(st.integers(1, 4))):
+        hurt[data.draw(st.integers(0, len(hurt) - 1))] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in files.items():
+            (Path(directory) / name).write_bytes(content)
+        one = Tape(Path(directory))
+        for question in (
+            lambda: list(one.packets(T0, T0 + NS)),
+            lambda: one.frames(T0, T0 + NS),
+            lambda: one.keyframe_before(ONE.id, T0 + NS),
+            lambda: one.events(0, T0 + NS),
+            lambda: one.roster(T0),
+            lambda: inspect_tape(Path(directory)),
+            lambda: salvage(Path(directory)),
+        ):
+            with contextlib.suppress(TapeDamaged):
+                question()
+
+
 def test_a_manifest_that_cannot_be_read_is_damage(part, tmp_path):
     (tmp_path / "0001-000001.pcapng").write_bytes(part)
     for text in ("", "[]", "{}", '{"name": 1}', "[" * 100_000, "\x00"):
@@ -135,6 +171,25 @@ def test_a_part_that_is_gone_is_damage(part, tmp_path):
     (tmp_path / "0001-000001.pcapng").unlink()
     with pytest.raises(TapeDamaged):
         Tape(tmp_path).frames(T0, T0 + NS)
+
+
+def test_a_part_never_takes_the_place_of_another(part, tmp_path):
+    (tmp_path / "0001-000001.pcapng").write_bytes(part)
+    (tmp_path / "0001-000001.pcapng.open").write_bytes(part[:-8])
+    (manifest,) = salvage(tmp_path)
+    assert manifest.packets == 3
+    assert (tmp_path / "0001-000001.pcapng").read_bytes() == part
+
+
+def test_a_manifest_cannot_send_us_to_other_files(part, sealed, tmp_path):
+    outside = tmp_path / "outside.pcapng"
+    outside.write_bytes(part)
+    (tmp_path / "tape").mkdir()
+    text = sealed.decode().replace("0001-000001", "../outside")
+    (tmp_path / "tape" / "0001-000001.json").write_text(text)
+    with pytest.raises(TapeDamaged):
+        Tape(tmp_path / "tape").trim(T0 + 9000 * NS)
+    assert outside.exists()
 
 
 def test_a_manifest_and_its_part_may_be_moved(part, tmp_path):
