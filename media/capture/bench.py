@@ -9,12 +9,11 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import aioice.ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaBlackhole, MediaRecorder
 from aiortc.mediastreams import MediaStreamTrack
@@ -24,6 +23,7 @@ from media.capture.rack import Rack
 from media.capture.tap import RtpTap
 from media.errors import FarmError
 from media.rtc.drain import Drain
+from media.rtc.ice import stock_on_loopback
 from media.tape.writer import TapeWriter
 
 SETTLE_S = 1.5
@@ -159,7 +159,7 @@ async def bench_capture(tracks: int = 20, seconds: float = 10.0) -> dict[str, An
     The values are seconds of CPU and microseconds per packet.  Raises BenchFailed.
     """
     rows = []
-    with tempfile.TemporaryDirectory() as home, _loopback_only():
+    with tempfile.TemporaryDirectory() as home, stock_on_loopback():
         ours = Path(home, "tape")
         rows.append(await _measure(Ours(ours), tracks, seconds))
         rows.append(await _measure(Stock("aiortc, MediaBlackhole", None), tracks, seconds))
@@ -237,17 +237,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-@contextmanager
-def _loopback_only() -> Iterator[None]:
-    """Stock aiortc on loopback: aioice gathers every address but that one."""
-    before = aioice.ice.get_host_addresses
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
-    try:
-        yield
-    finally:
-        aioice.ice.get_host_addresses = before
 
 
 def main(*, as_json: bool = False) -> None:

@@ -1,8 +1,10 @@
 """ICE (RFC 8445) by aioice, on sockets and addresses of our choice."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+import aioice.ice
 import structlog
 from aioice import Candidate as IceCandidate
 from aioice import Connection
@@ -140,3 +142,17 @@ def _to_aioice(candidate: Candidate) -> IceCandidate:
         port=candidate.port,
         type=candidate.type,
     )
+
+
+@contextmanager
+def stock_on_loopback() -> Iterator[None]:
+    """Let aiortc's own connections use loopback, for benchmarks beside them.
+
+    aioice gathers every address of the host but that one.
+    """
+    before = aioice.ice.get_host_addresses
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+    try:
+        yield
+    finally:
+        aioice.ice.get_host_addresses = before
