@@ -91,7 +91,9 @@ class Tape:
 
         In the order they were sent; tracks without any are left out.  A frame's time, bytes and
         flags do not depend on the range.  Packets that arrived ``late_ns`` after ``until_ns`` or
-        later do not count, so that the result is the same when the tape has grown.
+        later do not count, so that a tape that has grown since gives the same frames.  Only their
+        times may move a little then: those behind a track's last CLOCK point, by what the next
+        point bends the line (drift, at most some milliseconds).
         """
         parts = self.manifests()
         horizon_ns = until_ns + late_ns

@@ -21,7 +21,7 @@ _MARGIN_S = 1.5  # of pictures: joining, leaving, and the first key frame
 
 def run(command: tuple[str, ...], output: Path) -> None:
     """Raises DemoFailed unless the finished files hold what they should."""
-    console = Console()
+    console = Console(width=max(Console().width, 100))
     with tempfile.TemporaryDirectory(prefix="tapefarm-demo-") as folder:
         data = Path(folder) / "data"
         console.print(f"starting a farm in {data} …")

@@ -84,7 +84,7 @@ class Stage:
         said = self._farm.stdout.readline() if self._farm.stdout is not None else ""
         if not said.startswith("tapefarm is up"):
             self._end_farm()
-            raise DemoFailed(f"the farm did not come up; see {self._log}")
+            raise DemoFailed(f"the farm did not come up:\n{self._log_end()}")
         self.facts = json.loads((self._data / "farm.json").read_text())
         return self
 
@@ -100,6 +100,10 @@ class Stage:
         actor = Actor((*self._command, "publish", *where, "--pattern", "--video", video), self._log)
         self._actors.callback(actor.leave)
         return actor
+
+    def _log_end(self) -> str:
+        """The last words; the folder goes away with the demo."""
+        return self._log.read_text(errors="replace")[-4000:]
 
     def _end_farm(self) -> None:
         if self._farm.poll() is None:

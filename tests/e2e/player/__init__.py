@@ -9,7 +9,8 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import BrowserContext, Page, TimeoutError
+from playwright import async_api
+from playwright.async_api import BrowserContext, Page
 
 from tests.e2e.farm import Bucket
 
@@ -56,7 +57,7 @@ async def _until_ended(page: Page, length_s: float) -> None:
     over = "video.ended || video.error || noted.errors.some((error) => error.fatal)"
     try:
         await page.wait_for_function(over, timeout=(length_s + _SPARE_S) * 1000, polling=100)
-    except TimeoutError as exc:
+    except async_api.TimeoutError as exc:
         raise AssertionError(
             f"it did not play to its end: {await page.evaluate('report()')}"
         ) from exc

@@ -1,6 +1,7 @@
 """Tapes made for tests, through the real writer."""
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from media.rtp.codec import Codec
 from media.rtp.packet import build
 from media.tape.disk import DiskThread
 from media.tape.model import NS, EventType, Kind, PartManifest, Source, TapeEvent, Track
+from media.tape.reader import Tape
 from media.tape.writer import TapeWriter
 
 T0 = 1_700_000_000 * NS
@@ -98,3 +100,24 @@ def gives(one: Track, packet: bytes, arrival_ns: int) -> Act:
 
 def rotates(at_ns: int) -> Act:
     return lambda writer: writer.rotate(at_ns)
+
+
+AUDIO, VIDEO = track("1.1", "7"), track("1.2", "7", VP8, ssrc=6)
+FAR = T0 + 1000 * NS
+STEP = 20 * MS
+
+
+def recorded(acts: Iterable[Act], **more: Any) -> Tape:
+    """A tape of its own, in the directory of the test that runs."""
+    directory = Path(tempfile.mkdtemp(dir=recorded.home))
+    tape(directory, acts, **more)
+    return Tape(directory)
+
+
+def audio(numbers, *, delay_ns=5 * MS, first=0, start_ns=T0):
+    """Packets with these numbers, each sent in time."""
+    return [gives(AUDIO, opus(n), start_ns + (n - first) * STEP + delay_ns) for n in numbers]
+
+
+def texts(frames):
+    return [frame.data.decode() for frame in frames]

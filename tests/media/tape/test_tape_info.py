@@ -1,7 +1,10 @@
+import json
+
 import pytest
 from taping import MS, NS, T0, adds, gives, opus, rotates, tape, track
 
 from media.errors import TapeDamaged
+from media.tape import show
 from media.tape.info import inspect_tape
 
 ONE = track()
@@ -69,3 +72,28 @@ def test_where_there_is_no_tape_there_is_an_error(tmp_path):
         inspect_tape(tmp_path)
     with pytest.raises(TapeDamaged):
         inspect_tape(tmp_path / "nothing")
+
+
+def test_what_is_on_a_tape_can_be_printed(tmp_path, capsys):
+    recorded(tmp_path, [0, 1, 3])
+    show.info([tmp_path])
+    printed = capsys.readouterr().out
+    assert "2 parts, 2.0 s from 2023-11-14T22:13:20.000+00:00" in printed
+    assert "uid 7 microphone opus ssrc 5: 3 packets" in printed
+    assert "1 lost" in printed
+    show.info([tmp_path], as_json=True)
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["tracks"][0]["lost"] == 1
+    assert row["whole"] is True
+
+
+def test_verifying_says_what_is_wrong(tmp_path, capsys):
+    recorded(tmp_path, range(4))
+    assert show.verify([tmp_path])
+    path = tmp_path / "0001-000002.pcapng"
+    path.write_bytes(path.read_bytes()[:-3])
+    assert not show.verify([tmp_path])
+    assert "0001-000002.pcapng: its end is torn off" in capsys.readouterr().out
+    assert not show.verify([tmp_path], as_json=True)
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["whole"] is False

@@ -1,0 +1,104 @@
+"""`tapefarm tape info` and `tapefarm tape verify`: what is on a tape, for eyes and for scripts."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from media.tape.info import TapeInfo, inspect_tape
+from media.tape.model import NS
+
+
+def info(files: Sequence[Path], *, as_json: bool = False) -> None:
+    """Print what is on each part or tape directory.  Raises TapeDamaged if there is none."""
+    tapes = [(path, inspect_tape(path)) for path in files]
+    if as_json:
+        print(json.dumps([_row(path, tape) for path, tape in tapes], indent=2))
+        return
+    for path, tape in tapes:
+        print("\n".join([_title(path, tape), *_track_lines(tape), *_faults(tape)]))
+
+
+def verify(files: Sequence[Path], *, as_json: bool = False) -> bool:
+    """Print whether each part or tape directory is whole; True if all are."""
+    tapes = [(path, inspect_tape(path)) for path in files]
+    if as_json:
+        rows = [
+            {"path": str(path), "whole": tape.whole, "faults": _faults(tape)}
+            for path, tape in tapes
+        ]
+        print(json.dumps(rows, indent=2))
+    else:
+        for path, tape in tapes:
+            print("\n".join([f"{path}: {'whole' if tape.whole else 'NOT WHOLE'}", *_faults(tape)]))
+    return all(tape.whole for _, tape in tapes)
+
+
+def _title(path: Path, tape: TapeInfo) -> str:
+    began = min(part.from_ns for part in tape.parts)
+    return (
+        f"{path}: {len(tape.parts)} parts, {tape.seconds:.1f} s from {_clock(began)},"
+        f" {tape.packets} packets, {sum(part.bytes for part in tape.parts)} bytes,"
+        f" {tape.events} events"
+    )
+
+
+def _track_lines(tape: TapeInfo) -> list[str]:
+    return [
+        f"  {row.track.id:8} uid {row.track.uid} {row.track.source.value}"
+        f" {'/'.join(codec.name for codec in row.track.codecs)} ssrc {row.track.ssrc}:"
+        f" {row.packets} packets in {row.seconds:.1f} s, {row.bytes} bytes, {row.lost} lost,"
+        f" {row.duplicates} twice"
+        for row in tape.tracks
+    ]
+
+
+def _faults(tape: TapeInfo) -> list[str]:
+    faults = [f"  {part.path.name}: {part.fault}" for part in tape.parts if part.fault]
+    faults += [f"  {part.path.name}: not sealed" for part in tape.parts if not part.sealed]
+    return faults + [
+        f"  no part between {_clock(from_ns)} and {_clock(until_ns)}"
+        for from_ns, until_ns in tape.holes
+    ]
+
+
+def _clock(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns / NS, UTC).isoformat(timespec="milliseconds")
+
+
+def _row(path: Path, tape: TapeInfo) -> dict[str, Any]:
+    parts = [
+        {
+            "name": part.path.name,
+            "from_ns": part.from_ns,
+            "until_ns": part.until_ns,
+            "packets": part.packets,
+            "bytes": part.bytes,
+            "sealed": part.sealed,
+            "salvaged": part.salvaged,
+            "fault": part.fault,
+        }
+        for part in tape.parts
+    ]
+    tracks = [
+        {
+            **row.track.to_json(),
+            "packets": row.packets,
+            "bytes": row.bytes,
+            "rtcp_packets": row.rtcp_packets,
+            "seconds": row.seconds,
+            "lost": row.lost,
+            "duplicates": row.duplicates,
+        }
+        for row in tape.tracks
+    ]
+    return {
+        "path": str(path),
+        "whole": tape.whole,
+        "seconds": tape.seconds,
+        "parts": parts,
+        "tracks": tracks,
+        "events": tape.events,
+        "holes": [list(hole) for hole in tape.holes],
+    }
