@@ -227,7 +227,7 @@ def tape_info(
 ) -> None:
     """What is on a tape."""
     with _errors_said():
-        load("media.tape.info", "info")(files, as_json=json)
+        load("media.tape.show", "info")(files, as_json=json)
 
 
 @tape.command("verify")
@@ -236,7 +236,7 @@ def tape_verify(
 ) -> None:
     """Whether a tape is whole."""
     with _errors_said():
-        whole = load("media.tape.info", "verify")(files, as_json=json)
+        whole = load("media.tape.show", "verify")(files, as_json=json)
     if not whole:
         raise typer.Exit(1)
 

@@ -80,7 +80,8 @@ class Slot:
         if row is None:
             return
         self._folder.make(seal(spec, self._settings.farm_key))
-        parts = salvage(self._folder.tape) or Tape(self._folder.tape).manifests()
+        salvage(self._folder.tape)
+        parts = Tape(self._folder.tape).manifests()
         self._timeline = Timeline(row.accepted_ns, row.origin_ns, int(self._settings.late_s * NS))
         self._timeline.sealed(row.units_sealed)
         for part in parts:
