@@ -1,6 +1,6 @@
 """When a line is silent on purpose: muted, or its publisher away."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from media.cut.lines import Line
@@ -10,6 +10,10 @@ from media.tape.roster import Roster
 # Events reach the recorder by another way than packets; what lies this close to the edge of a
 # mute was sent before or after it.
 _GRACE_NS = 80_000_000
+# On a busy host the news may come later still.  Then the packets tell: who falls silent within this
+# time around the news of a mute was not muted before.
+_LATE_NEWS_NS = 1_500_000_000
+_QUIET_NS = 300_000_000
 _FOREVER = 1 << 63
 
 
@@ -28,9 +32,14 @@ class Pause:
             return self.start_ns + _GRACE_NS
         return (self.start_ns + self.end_ns) // 2
 
-    def hides(self, at_ns: int) -> bool:
-        """Whether a packet of this time belongs to the muted time."""
-        return self.muted and self.start_ns + _GRACE_NS <= at_ns < self.end_ns - _GRACE_NS
+    def audible(self, frames: Sequence[Frame]) -> list[Frame]:
+        """The frames that were not sent while muted; all of them if this is no mute."""
+        if not self.muted:
+            return list(frames)
+        times = [frame.time_ns for frame in frames]
+        begin_ns = self.start_ns + _carried(self.start_ns, times, 1)
+        end_ns = self.end_ns - _carried(self.end_ns, times[::-1], -1)
+        return [f for f in frames if not begin_ns <= f.time_ns < end_ns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +50,32 @@ class Pauses:
 
     def audible(self, frames: Iterable[Frame]) -> list[Frame]:
         """The frames outside muted time."""
-        return [f for f in frames if not any(p.hides(f.time_ns) for p in self.pauses)]
+        left = list(frames)
+        for pause in self.pauses:
+            left = pause.audible(left)
+        return left
 
     def between(self, before_ns: int, after_ns: int) -> bool:
         """Whether a pause separates two packets that follow each other."""
         return any(before_ns < pause.middle_ns <= after_ns for pause in self.pauses)
+
+
+def _carried(edge_ns: int, times: Sequence[int], way: int) -> int:
+    """How far into a mute packets go on as if it had not begun, or had ended already.
+
+    ``way`` is 1 at its beginning, with the times in order, and -1 at its end, with them reversed.
+    """
+    reach_ns = 0
+    for at_ns in times:
+        into_ns = (at_ns - edge_ns) * way
+        if into_ns < 0:
+            continue
+        if into_ns - reach_ns >= _QUIET_NS:
+            break  # silent from here on
+        if into_ns > _LATE_NEWS_NS:
+            return _GRACE_NS  # it goes on and on: sent although muted
+        reach_ns = into_ns
+    return max(reach_ns + 1, _GRACE_NS)
 
 
 def pauses(line: Line, roster: Roster, events: Iterable[TapeEvent]) -> Pauses:

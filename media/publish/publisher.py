@@ -207,10 +207,17 @@ class _Publisher:
         while True:
             match await commands.get():
                 case Mute(kind, muted):
-                    sender.mute(kind, muted=muted)
-                    await self._signalling.mute(kind, muted=muted)
+                    await self._mute(sender, kind, muted=muted)
                 case Leave():
                     return
+
+    async def _mute(self, sender: Sender, kind: Kind, *, muted: bool) -> None:
+        """The room withholds what is sent while muted, so we are silent from before to after."""
+        if muted:
+            sender.mute(kind, muted=True)
+        await self._signalling.mute(kind, muted=muted)
+        if not muted:
+            sender.mute(kind, muted=False)
 
     def _ready(self, tracks: dict[Kind, OutgoingTrack]) -> Ready:
         keys = {kind: track.codec.key for kind, track in tracks.items()}

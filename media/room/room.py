@@ -86,11 +86,16 @@ class Room:
         return await self._enter(subscriber, self._subscribed)
 
     async def end(self, session_id: str) -> None:
-        """A client leaves.  Raises NotThere."""
+        """A client leaves; what it sent before is forwarded.  Raises NotThere."""
+        self._drain.flush()
         await self._find(session_id).close("left")
 
     def mute(self, session_id: str, kind: Kind, muted: bool) -> dict[str, bool]:
-        """Stop or resume forwarding a publisher's track; returns what is muted now."""
+        """Stop or resume forwarding a publisher's track; returns what is muted now.
+
+        What the publisher sent before it asked has arrived and is forwarded.
+        """
+        self._drain.flush()
         publisher = self._find(session_id)
         if not isinstance(publisher, Publisher):
             raise BadRequest("only a publisher can be muted")

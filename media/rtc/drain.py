@@ -42,6 +42,10 @@ class Drain:
         """Whether there is a wire to read."""
         return bool(self._wires)
 
+    def flush(self) -> None:
+        """Read what has arrived now, before something is decided that must not touch it."""
+        self._read_ready()
+
     def take_lag_s(self) -> float:
         """The latest that a round began too late since the last call, in seconds."""
         lag, self._worst_lag_s = self._worst_lag_s, 0.0

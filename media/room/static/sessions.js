@@ -89,13 +89,18 @@ export class Publication extends Session {
   }
 
   async mute(kind, muted) {
-    for (const track of this.stream.getTracks()) if (track.kind === kind) track.enabled = !muted;
+    // The room withholds what is sent while muted: be silent from before to after.
+    const enable = (enabled) => {
+      for (const track of this.stream.getTracks()) if (track.kind === kind) track.enabled = enabled;
+    };
+    if (muted) enable(false);
     const response = await fetch(`${this.location}/mute`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ kind, muted }),
     });
     if (!response.ok) throw await refusal(response);
+    if (!muted) enable(true);
   }
 
   close() {
