@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kombu.exceptions import OperationalError
+import structlog
 
 from media.errors import FarmError
 from workers.engine import Queues
@@ -11,6 +11,8 @@ from workers.job.spec import RecordingSpec, Storage
 from workers.job.status import RecordingStatus, StopOutcome
 from workers.storage.check import StorageCheck
 from workers.store.store import Store, now_ns
+
+log = structlog.get_logger(__name__)
 
 
 class Farm:
@@ -31,9 +33,9 @@ class Farm:
         if before is None:
             try:
                 self._queues.record(spec.sid)
-            except OperationalError as exc:
-                # It is in the store: the reconciler will ask.
-                raise StoreUnavailable("the queue did not answer") from exc
+            except StoreUnavailable:
+                # It is taken in, and an error would say that it is not: the reconciler will ask.
+                log.warning("recorder not asked for, will be later", sid=spec.sid)
         return before
 
     def status(self, sid: str) -> RecordingStatus | None:

@@ -13,7 +13,9 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.signals import setup_logging
+from kombu.exceptions import OperationalError
 
+from workers.job.errors import StoreUnavailable
 from workers.store import keys
 
 RECORD, CUT, UPLOAD = "record", "cut", "upload"
@@ -62,7 +64,7 @@ def make(redis_url: str) -> Celery:
 
 
 class Queues:
-    """Where work is asked for."""
+    """Where work is asked for.  Every method may raise StoreUnavailable."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -84,7 +86,10 @@ class Queues:
         self._send(UPLOAD, sid, "")
 
     def _send(self, name: str, *args: Any) -> None:
-        self._app.send_task(name, args=args, queue=name, retry=True, retry_policy=_RETRY)
+        try:
+            self._app.send_task(name, args=args, queue=name, retry=True, retry_policy=_RETRY)
+        except OperationalError as exc:
+            raise StoreUnavailable("the queue did not answer") from exc
 
 
 _RETRY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
@@ -119,5 +124,4 @@ def consume(app: Celery, queue: str, work: Callable[..., None], *, threads: int)
 
 
 def _process_name() -> str:
-
     return f"{os.getpid()}@{socket.gethostname()}"

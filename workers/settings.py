@@ -45,7 +45,8 @@ class Settings(BaseSettings):
     lease_ttl_s: float = Field(4.0, ge=1, le=60)
     part_s: int = Field(5, ge=1, le=15)  # seconds on one tape part; must divide 15
     late_s: float = Field(1.3, ge=0.5, le=5)  # how long a slice waits for late packets
-    stop_wait_s: float = Field(20.0, gt=0, le=60)  # how long a synchronous stop may take
+    # How long a synchronous stop may take; less than what an answer of Redis may (store.connect).
+    stop_wait_s: float = Field(20.0, gt=0, le=25)
 
 
 def load(config: Path | None = None) -> Settings:

@@ -111,3 +111,9 @@ def test_files_are_named_as_query_and_callbacks_name_them(
     entry = playlists.entry(spec, playlists.Line("x.m3u8", (segment(0),), whole=False))
     assert (entry.name, entry.uid, entry.mixed) == ("a/b/x.m3u8", "101", False)
     assert entry.slice_start_ms == T0 // 1_000_000
+
+
+def test_names_are_listed_as_uris() -> None:
+    row = segment(0, "why? #1 50%")
+    text = playlists.text(playlists.Line("x.m3u8", (row,), whole=False))
+    assert text.splitlines()[-1] == "why%3F%20%231%2050%25_0.ts"

@@ -10,6 +10,7 @@ from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound
 from workers.job.spec import RecordingSpec
 from workers.job.state import Event, State
 from workers.job.status import FileEntry
+from workers.store import keys
 from workers.store.store import LeaseLost, Store
 
 pytestmark = pytest.mark.server
@@ -146,3 +147,29 @@ def test_a_lock_is_held_by_one_at_a_time(store: Store) -> None:
         assert (first, second) == (True, False)
     with store.locked("x", ttl_s=5, wait_s=0) as third:
         assert third
+
+
+def test_a_lock_lasts_as_long_as_the_work(store: Store) -> None:
+    with store.locked("x", ttl_s=0.3, wait_s=0):
+        time.sleep(0.7)
+        with store.locked("x", ttl_s=0.3, wait_s=0) as second:
+            assert not second
+
+
+def test_a_claim_whose_recording_needs_no_slot_any_more_does_not_count(
+    running: Store, make_spec: Make
+) -> None:
+    running.client.srem(keys.ON_AIR, "0" * 32)
+    assert running.start(make_spec("1" * 32), "another") is None
+
+
+def test_a_closed_tape_frees_no_uid_that_another_recording_has(
+    running: Store, make_spec: Make
+) -> None:
+    claim = running.claim("0" * 32, "a", TTL_S)
+    assert claim is not None
+    running.tape_closed(claim, make_spec())
+    running.start(make_spec("1" * 32), "another")
+    running.tape_closed(claim, make_spec())  # once more: its answer was lost
+    with pytest.raises(Conflict):
+        running.start(make_spec("2" * 32), "third")

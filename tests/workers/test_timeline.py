@@ -56,3 +56,12 @@ def test_the_last_slice_was_never_announced_before_the_end(units: int, length_ns
     closed = line.close(T0 + length_ns, "stopped")
     assert closed.units > units
     assert closed.end_ns >= T0 + units * SLICE
+
+
+def test_a_slice_whose_announcement_may_have_arrived_is_never_the_last() -> None:
+    line = Timeline(T0, T0, NS)
+    line.covered(T0 + SLICE + NS)
+    assert line.offer() == 1  # and nobody says that it arrived
+    closed = line.close(T0 + SLICE, "stopped")
+    assert (closed.units, closed.end_ns) == (2, T0 + SLICE)
+    assert list(line.ready()) == [0]

@@ -49,6 +49,9 @@ class Deliverer:
             self._deliver(id_)
         except RedisError:
             log.exception("callback state not written", notice=id_)
+        except Exception:
+            # Nobody reads the pool's futures; the notice is due again when it is no longer hidden.
+            log.exception("callback not sent", notice=id_)
 
     def _deliver(self, id_: str) -> None:
         loaded = self._outbox.load(id_)

@@ -71,8 +71,8 @@ class Outbox:
     def load(self, id_: str) -> tuple[str, dict[str, Any], int] | None:
         """App, notice and number of attempts so far; None if it is gone."""
         row = self._client.hgetall(keys.callback(id_))
-        if not row:
-            self._client.zrem(keys.OUTBOX, id_)
+        if "notice" not in row:  # it lapsed, perhaps while an attempt was counted
+            self.settle(id_)
             return None
         return str(row["app"]), json.loads(row["notice"]), int(row["attempts"])
 

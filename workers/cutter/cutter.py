@@ -17,11 +17,12 @@ from workers.engine import Queues
 from workers.job import naming
 from workers.job.errors import NotFound
 from workers.job.spec import Mode, RecordingSpec
+from workers.job.state import TERMINAL
 from workers.metrics.metrics import Metrics
 from workers.spool.spool import Closed, Folder, SegmentFile, Spool, Unit
 from workers.store.store import Row, Store
 
-_LOCK_S = 120.0
+_LOCK_S = 10.0  # a dead cutter's slice is free again after this
 
 log = structlog.get_logger(__name__)
 
@@ -76,20 +77,30 @@ class Cutter:
         while True:
             while folder.cut(number):
                 number += 1
-            row, closed = self._store.row(sid), folder.closed()
-            if row is None or number >= (closed.units if closed else row.units_sealed):
+            if self._wanted(sid, folder, number) is None:
                 return
             yield number
+
+    def _wanted(self, sid: str, folder: Folder, number: int) -> tuple[Row, Closed | None] | None:
+        """What it takes to cut a slice that is not cut; None if it must not be.
+
+        Asked too early, or too late: a recording that has ended has no tape any more, and a cut
+        of nothing would go over the good file in the bucket.  Whoever finds a slice not cut looks
+        here afterwards, because a recording ends before its folder is removed.
+        """
+        row, closed = self._store.row(sid), folder.closed()
+        if row is None or row.state in TERMINAL:
+            return None
+        return (row, closed) if number < (closed.units if closed else row.units_sealed) else None
 
     def _cut(self, spec: RecordingSpec, number: int) -> None:
         folder = self._spool.folder(spec.sid)
         unit = folder.unit(number)
         if unit is None:
-            row = self._store.row(spec.sid)
-            closed = folder.closed()
-            if row is None or (number >= (closed.units if closed else row.units_sealed)):
-                return  # asked too early, or for what is long gone
-            unit = self._make(spec, folder, row, closed, number)
+            wanted = self._wanted(spec.sid, folder, number)
+            if wanted is None:
+                return
+            unit = self._make(spec, folder, *wanted, number)
         for segment in unit.segments:
             if not folder.delivered(segment.name):
                 self._queues.upload(spec.sid, segment.name)

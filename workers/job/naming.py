@@ -3,6 +3,9 @@
 Clients parse these names and build some of them themselves.
 """
 
+import hashlib
+import re
+
 from media.mux.m3u8 import utc17
 from workers.job.spec import Mode, RecordingSpec
 
@@ -11,6 +14,8 @@ CONTENT_TYPES = {
     "ts": "video/MP2T",
     "webm": "video/webm",
 }
+# What a file name can hold everywhere: the characters of channel names, within bounds.
+_PLAIN = re.compile(r"[a-zA-Z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]{1,64}")
 
 
 def content_type(name: str) -> str:
@@ -26,7 +31,9 @@ def stem(spec: RecordingSpec, uid: str, track_type: str) -> str:
     base = f"{spec.sid}_{spec.cname}"
     if spec.mode is Mode.MIX:
         return base
-    return f"{base}__uid_s_{uid}__uid_e_{track_type}"
+    # A publisher's uid is the media server's word, not ours: it may hold slashes, or be too long.
+    plain = uid if _PLAIN.fullmatch(uid) else hashlib.sha256(uid.encode()).hexdigest()[:32]
+    return f"{base}__uid_s_{plain}__uid_e_{track_type}"
 
 
 def playlist(stem_: str) -> str:

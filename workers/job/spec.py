@@ -1,11 +1,10 @@
 """What a customer asked for, as every worker sees it."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
 
-Uid = Annotated[str, Field(min_length=1, max_length=64)]
 SLICE_SECONDS = 15
 
 

@@ -4,11 +4,12 @@ Messages may be lost; recordings may not.
 """
 
 import threading
+import time
 
 import structlog
 
 from media.tape.model import NS
-from workers.engine import QUEUES, Queues
+from workers.engine import CUT, QUEUES, RECORD, UPLOAD, Queues
 from workers.job.errors import StoreUnavailable
 from workers.job.spec import SLICE_SECONDS
 from workers.job.state import TERMINAL, State
@@ -22,7 +23,9 @@ _PATIENCE_NS = 2 * NS  # how long a new recording may wait for its first recorde
 _ASK_RECORD_S = 3.0
 _ASK_CUT_S = 15.0
 _ASK_UPLOAD_S = 10.0
+_DEEP = 1000  # messages: nothing more is asked of a queue that is so far behind
 _LOCK_S = 5.0
+_GRACE_S = 5.0  # after Redis was away: leases lapsed meanwhile, their owners live and renew them
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +38,8 @@ class Reconciler:
         self._spool = spool
         self._queues = queues
         self._metrics = metrics
+        self._calm_until_s = 0.0
+        self._depths: dict[str, int] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Until stopped."""
@@ -47,31 +52,42 @@ class Reconciler:
             except StoreUnavailable:
                 log.warning("redis out of reach")
                 stop.wait(1)
+                self._calm_until_s = time.monotonic() + _GRACE_S
             rounds += 1
 
     def _round(self, *, full: bool) -> None:
         backlog_s = 0.0
+        self._depths = {name: self._store.queue_depth(name) for name in QUEUES}
         for sid in self._store.active():
-            row = self._store.row(sid)
-            if row is None:
-                continue
-            if is_on_air(row.state):
-                self._see_recorder(row)
-            if full and row.origin_ns:
-                backlog_s += self._see_work(row)
-            if full and row.state is State.DELIVERING and self._once(sid, "deliver", _ASK_UPLOAD_S):
-                self._queues.deliver(sid)
+            try:
+                backlog_s += self._see(sid, full=full)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                # One recording that cannot be read must not cost the others their recorders.
+                log.exception("recording not looked after", sid=sid)
         if full:
             self._metrics.tape_backlog.set(backlog_s)
             self._measure()
             self._clean()
+
+    def _see(self, sid: str, *, full: bool) -> float:
+        """Look after one recording; returns seconds of its media that are not cut."""
+        row = self._store.row(sid)
+        if row is None:
+            return 0.0
+        if is_on_air(row.state) and time.monotonic() >= self._calm_until_s:
+            self._see_recorder(row)
+        if full and row.state is State.DELIVERING:
+            self._see_end(sid)
+        return self._see_work(row) if full and row.origin_ns else 0.0
 
     def _see_recorder(self, row: Row) -> None:
         """A recording on the air without a lease needs a recorder."""
         fresh = row.state is State.QUEUED and now_ns() - row.accepted_ns < _PATIENCE_NS
         if fresh or self._store.leased(row.sid):
             return
-        if self._once(row.sid, f"record:{row.fence}", _ASK_RECORD_S):
+        if self._once(RECORD, row.sid, f"record:{row.fence}", _ASK_RECORD_S):
             log.info("recorder asked for", sid=row.sid, state=row.state.value)
             self._queues.record(row.sid)
 
@@ -87,22 +103,28 @@ class Reconciler:
                 continue
             for segment in unit.segments:
                 waits = folder.file(segment.name).exists()
-                if waits and self._once(row.sid, f"upload:{segment.name}", _ASK_UPLOAD_S):
+                work = f"upload:{segment.name}"
+                if waits and self._once(UPLOAD, row.sid, work, _ASK_UPLOAD_S):
                     self._queues.upload(row.sid, segment.name)
         return missing * float(SLICE_SECONDS)
 
     def _ask_cut(self, row: Row, folder: Folder, number: int) -> None:
         sealed_for_ns = now_ns() - (row.origin_ns + (number + 1) * SLICE_SECONDS * NS)
-        if sealed_for_ns > 5 * NS and self._once(row.sid, f"cut:{number}", _ASK_CUT_S):
+        if sealed_for_ns > 5 * NS and self._once(CUT, row.sid, f"cut:{number}", _ASK_CUT_S):
             self._queues.cut(row.sid, number)
 
-    def _once(self, sid: str, work: str, ttl_s: float) -> bool:
-        return self._store.ask_once(sid, work, ttl_s)
+    def _see_end(self, sid: str) -> None:
+        if self._once(UPLOAD, sid, "deliver", _ASK_UPLOAD_S):
+            self._queues.deliver(sid)
+
+    def _once(self, queue: str, sid: str, work: str, ttl_s: float) -> bool:
+        """Whether to ask now.  Without a limit a queue that nobody serves would grow for ever."""
+        return self._depths[queue] < _DEEP and self._store.ask_once(sid, work, ttl_s)
 
     def _measure(self) -> None:
         self._metrics.spool_bytes.set(self._spool.bytes())
-        for name in QUEUES:
-            self._metrics.queue_depth.labels(name).set(self._store.queue_depth(name))
+        for name, depth in self._depths.items():
+            self._metrics.queue_depth.labels(name).set(depth)
 
     def _clean(self) -> None:
         """Remove what an uploader left that died after the last word."""

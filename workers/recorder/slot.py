@@ -81,11 +81,15 @@ class Slot:
             return
         self._folder.make(seal(spec, self._settings.farm_key))
         salvage(self._folder.tape)
-        parts = Tape(self._folder.tape).manifests()
+        tape = Tape(self._folder.tape)
+        parts = tape.manifests()
         self._timeline = Timeline(row.accepted_ns, row.origin_ns, int(self._settings.late_s * NS))
         self._timeline.sealed(row.units_sealed)
         for part in parts:
             self._timeline.covered(part.until_ns)
+        first = None if row.origin_ns else next(tape.packets(0, now_ns()), None)
+        if first is not None:  # the owner before us taped it and could not say so
+            self._timeline.begin(first.arrival_ns)
         closed = self._folder.closed()
         if closed is not None or self._claim.state is State.STOPPING:
             # The owner before us died at its last step, or before it could see the stop.
@@ -118,6 +122,10 @@ class Slot:
             self._joined(spec)
             self._attend(spec, session, running)
             reason = running.result()
+        except BaseException:
+            # Nobody keeps its lease or hears its stop any more: another owner goes on.
+            self._loop.soon(session.stop_now)
+            raise
         finally:
             self._metrics.recordings_active.dec()
         self._ended(spec, reason)
@@ -179,21 +187,17 @@ class Slot:
         if self._lost or not (ready or self._timeline.news):
             return
         try:
-            self._store.write(
-                self._claim,
-                origin_ns=self._timeline.origin_ns,
-                units_sealed=self._timeline.units_sealed + len(ready),
-            )
+            units = self._timeline.offer()
+            self._store.write(self._claim, origin_ns=self._timeline.origin_ns, units_sealed=units)
+            self._timeline.sealed(units)
+            self._timeline.news = False
+            self._metrics.slices_taped.inc(len(ready))
             for number in ready:
                 self._queues.cut(spec.sid, number)
         except LeaseLost:
             self._lost = True
         except StoreUnavailable:
-            self._log.warning("slices not announced, will be later")
-        else:
-            self._timeline.sealed(self._timeline.units_sealed + len(ready))
-            self._metrics.slices_taped.inc(len(ready))
-            self._timeline.news = False
+            self._log.warning("slices not announced or asked for, will be later")
 
     def _ended(self, spec: RecordingSpec, reason: str) -> None:
         if self._lost:

@@ -16,6 +16,7 @@ class Timeline:
         self.accepted_ns = accepted_ns
         self.origin_ns = origin_ns  # 0 until there is media
         self.units_sealed = 0  # announced slices
+        self._offered = 0  # slices whose announcement was sent, whether or not it arrived
         self.news = False  # the origin is known and not announced
         self._late_ns = late_ns
         self._covered_ns = 0
@@ -40,6 +41,16 @@ class Timeline:
     def sealed(self, units: int) -> None:
         """So many slices are announced."""
         self.units_sealed = max(self.units_sealed, units)
+        self._offered = max(self._offered, units)
+
+    def offer(self) -> int:
+        """How many slices to announce.
+
+        From now on none of them can be the last one, even if nobody ever says that the
+        announcement arrived: a cutter may have heard it.
+        """
+        self._offered = max(self._offered, self.ready().stop)
+        return self._offered
 
     def ready(self) -> range:
         """Slices that are whole, late packets included, and not announced."""
@@ -57,15 +68,15 @@ class Timeline:
         origin_ns = self.origin_ns
         if not origin_ns:
             return Closed(origin_ns=0, end_ns=0, units=0, reason=reason)
-        announced_ns = origin_ns + self.units_sealed * _SLICE_NS
-        if self.units_sealed and end_ns <= announced_ns:
+        announced_ns = origin_ns + self._offered * _SLICE_NS
+        if self._offered and end_ns <= announced_ns:
             return Closed(
-                origin_ns=origin_ns, end_ns=announced_ns, units=self.units_sealed + 1, reason=reason
+                origin_ns=origin_ns, end_ns=announced_ns, units=self._offered + 1, reason=reason
             )
         end_ns = max(end_ns, origin_ns + _REST_NS)
         whole, rest = divmod(end_ns - origin_ns, _SLICE_NS)
         units = whole + (rest >= _REST_NS)
-        if rest < _REST_NS and whole > self.units_sealed:
+        if rest < _REST_NS and whole > self._offered:
             end_ns = origin_ns + whole * _SLICE_NS
-        units = max(units, self.units_sealed + 1)
+        units = max(units, self._offered + 1)
         return Closed(origin_ns=origin_ns, end_ns=end_ns, units=units, reason=reason)

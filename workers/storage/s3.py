@@ -1,7 +1,7 @@
 """One bucket, through the S3 API."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ class Bucket:
     """A customer's bucket.  Errors are StorageRefused and StorageUnavailable, nothing else."""
 
     def __init__(self, storage: Storage, *, connect_s: float = 3, read_s: float = 30) -> None:
+        self.storage = storage
         self._name = storage.bucket
         self._prefix = storage.prefix
         session = storage.session_token
@@ -77,7 +78,7 @@ class Bucket:
                 part_size=_PART_BYTES,
             )
         etag = str(result.etag).strip('"')
-        if md5 and _is_md5(etag) and etag != md5:
+        if md5 and _is_md5(etag) and not _by_kms(result.http_headers) and etag != md5:
             raise StorageUnavailable(f"{key}: the bucket's ETag is not the file's MD5")
         self._verify(key, name, size, etag)
         return Receipt(size, etag)
@@ -96,6 +97,11 @@ class Bucket:
 
 def _is_md5(etag: str) -> bool:
     return len(etag) == 32 and "-" not in etag
+
+
+def _by_kms(headers: Mapping[str, str]) -> bool:
+    """Whether a key service encrypted the object: its ETag looks like an MD5 and is none."""
+    return headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
 
 
 @contextmanager

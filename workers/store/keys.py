@@ -14,7 +14,7 @@ recorder:{name}           string  slots of a living recorder process; seconds
 finished:{sid}            list    one token once delivered, for a waiting stop call; a minute
 files:{sid}               hash    playlists in the bucket: object key -> FileEntry as JSON; 31 days
 asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds
-lock:{name}               string  short locks of cutters and uploaders
+lock:{name}               string  locks of cutters and uploaders; seconds, renewed while held
 outbox                    zset    callback ids by the time they are due
 callback:{id}             hash    one callback: app, url, body, attempts; until delivered
                                   or given up

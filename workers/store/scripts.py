@@ -2,12 +2,13 @@
 
 # KEYS rec, active, on_air, claim, resource   ARGV sid, spec, now_ns, capacity, resource_ttl,
 #   claim_ttl, state
-# 'ok'; 'spent:<sid>' the resource ID started that one; 'conflict' this UID records here already;
-# 'full' no slot is free
+# 'ok'; 'spent:<sid>' the resource ID started that one; 'conflict' this UID records here already
+# (a claim that its owner could not give back any more does not count); 'full' no slot is free
 START = """
 local spent = redis.call('GET', KEYS[5])
 if spent then return 'spent:' .. spent end
-if redis.call('EXISTS', KEYS[4]) == 1 then return 'conflict' end
+local busy = redis.call('GET', KEYS[4])
+if busy and redis.call('SISMEMBER', KEYS[3], busy) == 1 then return 'conflict' end
 if redis.call('SCARD', KEYS[3]) >= tonumber(ARGV[4]) then return 'full' end
 redis.call('HSET', KEYS[1], 'spec', ARGV[2], 'state', ARGV[7], 'fence', 0, 'accepted_ns', ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[1])
@@ -72,6 +73,35 @@ for j = i + 1, #ARGV, 2 do
   end
 end
 return 'state:' .. row[2]
+"""
+
+# KEYS on_air, claim, lease   ARGV sid
+# 1; the slot, the UID and the lease are free again, unless another recording has the UID by now
+FREE = """
+redis.call('SREM', KEYS[1], ARGV[1])
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+redis.call('DEL', KEYS[3])
+return 1
+"""
+
+# KEYS rec, active, on_air, finished   ARGV sid, now_ns, rec_ttl, finished_ttl, then pairs
+#   from-state, to-state
+# 1 ended, and who waits for it is told; 0 the event does not fit the state
+FINISH = """
+local state = redis.call('HGET', KEYS[1], 'state')
+for i = 5, #ARGV, 2 do
+  if ARGV[i] == state then
+    redis.call('HSET', KEYS[1], 'state', ARGV[i + 1], 'delivered_ns', ARGV[2])
+    redis.call('EXPIRE', KEYS[1], ARGV[3])
+    redis.call('SREM', KEYS[2], ARGV[1])
+    redis.call('SREM', KEYS[3], ARGV[1])
+    redis.call('DEL', KEYS[4])
+    redis.call('RPUSH', KEYS[4], '1')
+    redis.call('EXPIRE', KEYS[4], ARGV[4])
+    return 1
+  end
+end
+return 0
 """
 
 # KEYS rec   ARGV fence, field, value, …

@@ -5,6 +5,7 @@ spool holds is the truth about its media.
 """
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import LockError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.lock import Lock
 from redis.retry import Retry
 
 from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StoreUnavailable
@@ -96,6 +98,8 @@ class Store:
         self._release = client.register_script(scripts.RELEASE)
         self._move = client.register_script(scripts.MOVE)
         self._write = client.register_script(scripts.WRITE)
+        self._free = client.register_script(scripts.FREE)
+        self._finish = client.register_script(scripts.FINISH)
 
     # -- by the API
 
@@ -243,11 +247,15 @@ class Store:
     def tape_closed(self, claim: Claim, spec: RecordingSpec, **fields: str | int) -> None:
         """The tape is closed: the slot, the UID and the lease are free again."""
         self.move(claim, Event.TAPE_CLOSED, **fields)
-        with _our_errors(), self.client.pipeline() as pipe:
-            pipe.srem(keys.ON_AIR, claim.sid)
-            pipe.delete(keys.claim(spec.app_id, spec.cname, spec.recorder_uid))
-            pipe.delete(keys.lease(claim.sid))
-            pipe.execute()
+        with _our_errors():
+            self._free(
+                keys=[
+                    keys.ON_AIR,
+                    keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
+                    keys.lease(claim.sid),
+                ],
+                args=[claim.sid],
+            )
 
     # -- by cutters, uploaders and the reconciler
 
@@ -302,18 +310,12 @@ class Store:
     def finish(self, sid: str, event: Event, at_ns: int) -> bool:
         """End a recording; True for the one caller who did it."""
         with _our_errors():
-            answer = self._move(
-                keys=[keys.recording(sid)], args=["", "delivered_ns", at_ns, "--", *_pairs(event)]
+            return bool(
+                self._finish(
+                    keys=[keys.recording(sid), keys.ACTIVE, keys.ON_AIR, keys.finished(sid)],
+                    args=[sid, at_ns, keys.KEPT_S, keys.FINISHED_KEPT_S, *_pairs(event)],
+                )
             )
-            if answer.startswith("state:"):
-                return False
-            with self.client.pipeline() as pipe:
-                pipe.srem(keys.ACTIVE, sid)
-                pipe.srem(keys.ON_AIR, sid)
-                pipe.expire(keys.recording(sid), keys.KEPT_S)
-                pipe.execute()
-            self._say_finished(sid)
-        return True
 
     def ask_once(self, sid: str, work: str, ttl_s: float) -> bool:
         """True for the first who asks within the time; keeps the queues free of repetitions."""
@@ -328,13 +330,24 @@ class Store:
 
     @contextmanager
     def locked(self, name: str, *, ttl_s: float, wait_s: float) -> Iterator[bool]:
-        """Hold a short lock; yields False when it could not be had in time."""
-        lock = self.client.lock(keys.lock(name), timeout=ttl_s, blocking_timeout=wait_s, sleep=0.02)
+        """Hold a lock; yields False when it could not be had in time.
+
+        It is kept for as long as the work takes; the ``ttl_s`` only says how soon others may go
+        on when this process dies.
+        """
+        lock = self.client.lock(
+            keys.lock(name), timeout=ttl_s, blocking_timeout=wait_s, sleep=0.02, thread_local=False
+        )
         with _our_errors():
             held = lock.acquire()
+        done = threading.Event()
+        if held:
+            keep = threading.Thread(target=_keep, args=(lock, ttl_s / 3, done), daemon=True)
+            keep.start()
         try:
             yield held
         finally:
+            done.set()
             if held:
                 try:
                     lock.release()
@@ -342,6 +355,16 @@ class Store:
                     pass  # it lapsed: whoever holds it now must not be disturbed
                 except RedisError as exc:
                     raise StoreUnavailable("lock not released") from exc
+
+
+def _keep(lock: Lock, every_s: float, done: threading.Event) -> None:
+    while not done.wait(every_s):
+        try:
+            lock.reacquire()
+        except LockError:
+            return  # it is given back, or lapsed while we could not renew it
+        except RedisError:
+            continue  # Redis is away, and nobody else can have the lock
 
 
 _NUMBERS = (

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from media.mux import m3u8
 from media.mux.m3u8 import Entry, Playlist, Rotation, TrackStart
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.status import FileEntry, TrackType
 from workers.spool.spool import SegmentFile, Unit
+
+# A playlist holds URIs (RFC 8216 §4.1): a channel named "why?" must not begin a query.
+_URI_SAFE = "!$&'()*+,;=@~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def _entries(segments: tuple[SegmentFile, ...]) -> Iterator[Entry]:
         if turned:
             size = (segment.width, segment.height)
         yield Entry(
-            name=segment.name,
+            name=quote(segment.name, safe=_URI_SAFE),
             duration_s=segment.duration_s,
             discontinuity=segment.discontinuity,
             starts=tuple(_starts(segment)) if segment.resumed else (),

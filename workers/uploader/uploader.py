@@ -20,9 +20,10 @@ from workers.spool.spool import Delivery, Folder, Spool, Unit
 from workers.storage.s3 import Bucket, Receipt
 from workers.store.store import Store, now_ns
 from workers.uploader import playlists
+from workers.uploader.patience import Patience
 from workers.uploader.playlists import Line
 
-_LOCK_S = 90.0  # longer than the slowest playlist takes
+_LOCK_S = 10.0  # a dead uploader's recording is free again after this
 _WAIT_S = 30.0
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Uploader:
         self._spool = spool
         self._outbox = outbox
         self._metrics = metrics
+        self._patience = Patience()
 
     def upload(self, sid: str, name: str) -> None:
         """Bring one file there (none if the name is empty), then see what follows from it.
@@ -47,14 +49,19 @@ class Uploader:
             spec = self._store.spec(sid)
         except NotFound:
             return  # ended long ago
+        if not self._patience.may_try(spec.storage):
+            return
         folder, bucket = self._spool.folder(sid), Bucket(spec.storage)
         try:
             if name:
                 self._bring(spec, folder, bucket, name)
             self._settle(spec, folder, bucket)
         except StorageError as exc:
+            self._patience.failed(spec.storage)
             self._metrics.uploads.labels("failed").inc()
             log.warning("upload failed", sid=sid, error=type(exc).__name__, reason=str(exc))
+        finally:
+            self._patience.tried(spec.storage)
 
     def _bring(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, name: str) -> None:
         path = folder.file(name)
@@ -67,6 +74,7 @@ class Uploader:
     def _put(self, bucket: Bucket, name: str, path: Path) -> Receipt:
         began = time.monotonic()
         receipt = bucket.put(name, path, naming.content_type(name))
+        self._patience.worked(bucket.storage)
         self._metrics.uploads.labels("delivered").inc()
         self._metrics.upload_seconds.observe(time.monotonic() - began)
         self._metrics.upload_bytes.inc(receipt.size)

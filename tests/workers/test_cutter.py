@@ -1,0 +1,43 @@
+"""The cutter against a real Redis: what it must not cut."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from media.tape.model import NS
+from workers.callbacks.outbox import Outbox
+from workers.cutter.cutter import Cutter
+from workers.engine import Queues, make
+from workers.job.errors import StoreUnavailable
+from workers.job.spec import Mode, RecordingSpec
+from workers.job.state import Event
+from workers.metrics.metrics import Metrics
+from workers.spool.spool import Spool
+from workers.store.store import Store
+
+Make = Callable[..., RecordingSpec]
+SID = "0" * 32
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("mode", Mode)
+def test_a_message_that_comes_after_the_end_cuts_nothing(
+    store: Store, redis_url: str, make_spec: Make, tmp_path: Path, mode: Mode
+) -> None:
+    spec = make_spec(mode=mode)
+    store.heartbeat("recorder-a", 1, ttl_s=60)
+    store.start(spec, "nonce")
+    claim = store.claim(SID, "recorder-a", 5)
+    assert claim is not None
+    store.tape_closed(claim, spec, origin_ns=spec.accepted_ns, end_ns=9 * NS, units_sealed=1)
+    store.finish(SID, Event.DELIVERED, 9 * NS)
+    queues, outbox = Queues(make(redis_url)), Outbox(store.client, ())
+    Cutter(store, Spool(tmp_path / "spool"), queues, outbox, Metrics()).cut(SID, 0)
+    assert not (tmp_path / "spool").exists()
+    assert store.queue_depth("upload") == 0
+
+
+def test_a_queue_out_of_reach_is_an_error_of_the_farm() -> None:
+    with pytest.raises(StoreUnavailable):
+        Queues(make("redis://127.0.0.1:1/0")).cut(SID, 0)
