@@ -108,3 +108,35 @@ def _ended(running: Farm, key: str) -> bool:
         return running.bucket.get(key).decode().endswith("#EXT-X-ENDLIST\n")
     except KeyError:
         return False
+
+
+def test_redis_cutter_and_uploader_are_killed_and_nothing_is_missing(tmp_path: Path) -> None:
+    with farm(tmp_path / "data") as running:
+        request = {
+            "recordingConfig": {"transcodingConfig": MIX},
+            "storageConfig": running.storage("around"),
+        }
+        with running.publisher("around", "7", "--pattern"):
+            recording = running.agora.start("around", "900", "mix", request)
+            for at_s, role in ((5, "redis"), (16.4, "cutter"), (22, "uploader"), (24, "redis")):
+                until(recording.started_s + at_s)
+                _kill(running, role)
+            until(recording.started_s + 34)
+            recording.stop(wait=False)
+            key = f"around/{recording.sid}_around.m3u8"
+            deadline = time.time() + 90
+            while not _ended(running, key):
+                assert time.time() < deadline, "the recording was not finished"
+                time.sleep(0.5)
+        data = decode.joined(part for _, part in running.bucket.segments(key))
+    seen = pattern.watch(decode.pictures(data))
+    print(f"{len(seen.numbers)} pictures, {seen.missing} missing")
+    assert len(seen.numbers) > 32 * 15
+    assert seen.missing_share <= 0.01
+    assert seen.disordered == 0
+
+
+def _kill(running: Farm, role: str) -> None:
+    running.reload()
+    pids = running.facts["pids"][role]
+    os.kill(pids[0] if isinstance(pids, list) else pids, signal.SIGKILL)

@@ -213,9 +213,9 @@ class Slot:
 
     def _close(self, spec: RecordingSpec, closed: Closed) -> None:
         """The tape is complete.  Retried for as long as Redis is away: nothing may be lost."""
-        reason = closed.reason
         self._folder.close(closed)
-        self._log.info("tape closed", reason=reason, slices=closed.units)
+        self._log.info("tape closed", reason=closed.reason, slices=closed.units)
+        self._say_left(spec, closed.reason)
         while True:
             try:
                 self._announce(spec, closed)
@@ -226,6 +226,8 @@ class Slot:
                 time.sleep(1)
             else:
                 break
+
+    def _say_left(self, spec: RecordingSpec, reason: str) -> None:
         idle, stopped = reason == "idle", reason == "stopped"
         code = _LEAVE_NORMAL if stopped else _LEAVE_IDLE if idle else _LEAVE_FAILED
         if not idle and not stopped:
@@ -236,8 +238,8 @@ class Slot:
                 "stat": 0,
                 "errorMsg": reason,
             }
-            self._outbox.add(spec, EventType.ERROR, details)
-        self._outbox.add(spec, EventType.RECORDER_LEAVE, {"leaveCode": code})
+            self._outbox.add(spec, EventType.ERROR, details, once="refused")
+        self._outbox.add(spec, EventType.RECORDER_LEAVE, {"leaveCode": code}, once="left")
 
     def _announce(self, spec: RecordingSpec, closed: Closed) -> None:
         self._store.tape_closed(

@@ -13,7 +13,7 @@ from workers.callbacks.outbox import Outbox
 from workers.job import naming
 from workers.job.errors import NotFound, StorageError
 from workers.job.spec import RecordingSpec
-from workers.job.state import Event
+from workers.job.state import Event, State
 from workers.job.status import FileEntry
 from workers.metrics.metrics import Metrics
 from workers.spool.spool import Delivery, Folder, Spool, Unit
@@ -135,16 +135,21 @@ class Uploader:
         closed = folder.closed()
         if closed is None or len(units) < closed.units or not all(line.whole for line in lines):
             return
-        at_ns = now_ns()
+        row = self._store.row(spec.sid)
+        if row is None or row.state is not State.DELIVERING:
+            return  # ended already, or the recorder has not said yet that it closed the tape
         files = self._store.files(spec.sid)
+        # Said before it is true in Redis: who dies in between is followed by one who says it not
+        # twice.
+        if files:
+            details = {"status": 0, "fileList": _rows(files)}
+            self._outbox.add(spec, EventType.UPLOADED, details, once="uploaded")
+        self._outbox.add(spec, EventType.SESSION_EXIT, {"exitStatus": 0}, once="exit")
+        at_ns = now_ns()
         if not self._store.finish(spec.sid, Event.DELIVERED, at_ns):
             return
-        row = self._store.row(spec.sid)
-        if row is not None and row.stop_ns:
+        if row.stop_ns:
             self._metrics.recording_finish.observe((at_ns - row.stop_ns) / NS)
-        if files:
-            self._outbox.add(spec, EventType.UPLOADED, {"status": 0, "fileList": _rows(files)})
-        self._outbox.add(spec, EventType.SESSION_EXIT, {"exitStatus": 0})
         log.info("recording delivered", sid=spec.sid, files=len(files), units=len(units))
         folder.remove()
 
