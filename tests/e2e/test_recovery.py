@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import redis
 
 from media.judge import decode, pattern
 from media.publish.read_pattern import read_frame_number
@@ -134,6 +135,34 @@ def test_redis_cutter_and_uploader_are_killed_and_nothing_is_missing(tmp_path: P
     assert len(seen.numbers) > 32 * 15
     assert seen.missing_share <= 0.01
     assert seen.disordered == 0
+
+
+@pytest.mark.parametrize("recorder_too", [False, True])
+def test_redis_loses_everything_and_the_recording_goes_on(
+    tmp_path: Path, recorder_too: bool
+) -> None:
+    with farm(tmp_path / "data") as running:
+        request = {
+            "recordingConfig": {"transcodingConfig": MIX},
+            "storageConfig": running.storage("flushed"),
+        }
+        with running.publisher("flushed", "7", "--pattern"):
+            recording = running.agora.start("flushed", "900", "mix", request)
+            until(recording.started_s + 7)
+            if recorder_too:
+                _kill(running, "recorder")
+            with redis.Redis.from_url(running.facts["redis"]) as client:
+                client.flushall()
+            until(recording.started_s + 30)
+            status, answer = recording.stop()
+        assert status == 200, answer
+        playlist = answer["serverResponse"]["fileList"]
+        data = decode.joined(part for _, part in running.bucket.segments(playlist))
+    pictures = list(decode.pictures(data))
+    hole_s = _hole(pictures)
+    print(f"{len(pictures) / 15:.1f} s, {hole_s:.1f} s without new pictures")
+    assert abs(len(pictures) / 15 - 30) < 0.5
+    assert hole_s < (20 if recorder_too else 0.5)
 
 
 def _kill(running: Farm, role: str) -> None:

@@ -11,7 +11,7 @@ from workers.job.spec import RecordingSpec
 from workers.job.state import Event, State
 from workers.job.status import FileEntry
 from workers.store import keys
-from workers.store.store import LeaseLost, Store
+from workers.store.store import Forgotten, LeaseLost, Store
 
 pytestmark = pytest.mark.server
 
@@ -137,6 +137,28 @@ def test_files_come_back_as_they_were_saved(store: Store) -> None:
     file = FileEntry("a/b/x.m3u8", "audio", "101", False, True, 17)
     store.save_file("0" * 32, file)
     assert store.files("0" * 32) == [file]
+
+
+def test_redis_is_told_again_of_what_it_forgot(running: Store, make_spec: Make) -> None:
+    claim = running.claim("0" * 32, "a", TTL_S)
+    assert claim is not None
+    running.client.flushall()
+    for act in (
+        lambda: running.renew(claim, TTL_S),
+        lambda: running.write(claim, units_sealed=1),
+        lambda: running.tape_closed(claim, make_spec(), end_ns=5),
+    ):
+        with pytest.raises(Forgotten):
+            act()
+    assert running.restore(make_spec(), State.RECORDING, 1, origin_ns=7, units_sealed=2)
+    assert not running.restore(make_spec(), State.QUEUED, 9)
+    assert running.renew(claim, TTL_S) == (State.RECORDING, 0)
+    row = running.row("0" * 32)
+    assert row is not None
+    assert (row.fence, row.origin_ns, row.units_sealed) == (1, 7, 2)
+    assert running.active() == ["0" * 32]
+    assert running.taken() == 1
+    assert running.spec("0" * 32) == make_spec()
 
 
 def test_a_lock_is_held_by_one_at_a_time(store: Store) -> None:

@@ -18,5 +18,5 @@ def run(settings: Settings) -> None:
     deliverer = Deliverer(parts.outbox, settings.apps, parts.metrics)
     sending = threading.Thread(target=deliverer.run, args=(stop,), name="callbacks")
     sending.start()
-    Reconciler(parts.store, parts.spool, parts.queues, parts.metrics).run(stop)
+    Reconciler(parts.store, parts.spool, parts.queues, parts.metrics, settings.farm_key).run(stop)
     sending.join(timeout=15)

@@ -7,6 +7,7 @@ import threading
 import time
 
 import structlog
+from pydantic import SecretStr
 
 from media.tape.model import NS
 from workers.engine import CUT, QUEUES, RECORD, UPLOAD, Queues
@@ -14,7 +15,8 @@ from workers.job.errors import StoreUnavailable
 from workers.job.spec import SLICE_SECONDS
 from workers.job.state import TERMINAL, State
 from workers.metrics.metrics import Metrics
-from workers.spool.spool import Folder, Spool
+from workers.reconciler.restore import restore
+from workers.spool.spool import Spool
 from workers.store.store import Row, Store, is_on_air, now_ns
 
 _EVERY_S = 0.5
@@ -33,11 +35,15 @@ log = structlog.get_logger(__name__)
 class Reconciler:
     """One is at work at a time; others wait for its lock to lapse."""
 
-    def __init__(self, store: Store, spool: Spool, queues: Queues, metrics: Metrics) -> None:
+    def __init__(
+        self, store: Store, spool: Spool, queues: Queues, metrics: Metrics, farm_key: SecretStr
+    ) -> None:
         self._store = store
         self._spool = spool
         self._queues = queues
         self._metrics = metrics
+        self._farm_key = farm_key
+        self._forgotten: set[str] = set()
         self._calm_until_s = 0.0
         self._depths: dict[str, int] = {}
 
@@ -69,7 +75,7 @@ class Reconciler:
         if full:
             self._metrics.tape_backlog.set(backlog_s)
             self._measure()
-            self._clean()
+            self._look_at_spool()
 
     def _see(self, sid: str, *, full: bool) -> float:
         """Look after one recording; returns seconds of its media that are not cut."""
@@ -96,19 +102,15 @@ class Reconciler:
         folder = self._spool.folder(row.sid)
         missing = 0
         for number in range(row.units_sealed):
-            unit = folder.unit(number)
-            if unit is None:
+            if not folder.cut(number):
                 missing += 1
-                self._ask_cut(row, folder, number)
-                continue
-            for segment in unit.segments:
-                waits = folder.file(segment.name).exists()
-                work = f"upload:{segment.name}"
-                if waits and self._once(UPLOAD, row.sid, work, _ASK_UPLOAD_S):
-                    self._queues.upload(row.sid, segment.name)
+                self._ask_cut(row, number)
+        for name in folder.waiting():
+            if self._once(UPLOAD, row.sid, f"upload:{name}", _ASK_UPLOAD_S):
+                self._queues.upload(row.sid, name)
         return missing * float(SLICE_SECONDS)
 
-    def _ask_cut(self, row: Row, folder: Folder, number: int) -> None:
+    def _ask_cut(self, row: Row, number: int) -> None:
         sealed_for_ns = now_ns() - (row.origin_ns + (number + 1) * SLICE_SECONDS * NS)
         if sealed_for_ns > 5 * NS and self._once(CUT, row.sid, f"cut:{number}", _ASK_CUT_S):
             self._queues.cut(row.sid, number)
@@ -126,11 +128,16 @@ class Reconciler:
         for name, depth in self._depths.items():
             self._metrics.queue_depth.labels(name).set(depth)
 
-    def _clean(self) -> None:
-        """Remove what an uploader left that died after the last word."""
+    def _look_at_spool(self) -> None:
+        """Remove what an uploader left that died after the last word; restore what Redis forgot."""
+        forgotten = set()
         for sid in self._spool.sids():
             row = self._store.row(sid)
-            if row is not None and row.state in TERMINAL:
-                settled_ns = now_ns() - row.delivered_ns
-                if settled_ns > 60 * NS:
-                    self._spool.folder(sid).remove()
+            if row is None:
+                forgotten.add(sid)
+            elif row.state in TERMINAL and now_ns() - row.delivered_ns > 60 * NS:
+                self._spool.folder(sid).remove()
+        # Seen twice, so that a recorder who has it could say so first.
+        for sid in forgotten & self._forgotten:
+            restore(self._store, self._spool.folder(sid), self._farm_key)
+        self._forgotten = forgotten

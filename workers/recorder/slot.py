@@ -26,7 +26,7 @@ from workers.recorder.session import FirstPacket, Notice, PartSealed, Session
 from workers.recorder.timeline import Timeline
 from workers.settings import Settings
 from workers.spool.spool import Closed, Folder
-from workers.store.store import Claim, LeaseLost, Store, now_ns
+from workers.store.store import Claim, Forgotten, LeaseLost, Store, now_ns
 
 _LEAVE_NORMAL, _LEAVE_IDLE, _LEAVE_FAILED = 24, 4, 1  # reference §7.4
 
@@ -75,7 +75,7 @@ class Slot:
 
     def run(self) -> None:
         """Tape the recording until it ends, or until somebody else has it."""
-        spec = self._store.spec(self._claim.sid)
+        spec = self._spec = self._store.spec(self._claim.sid)
         row = self._store.row(self._claim.sid)
         if row is None:
             return
@@ -133,7 +133,7 @@ class Slot:
     def _joined(self, spec: RecordingSpec) -> None:
         try:
             self._store.move(self._claim, Event.JOINED)
-        except (StoreUnavailable, LeaseLost):
+        except (StoreUnavailable, LeaseLost, Forgotten):
             return  # the next renewal will see
         if self._claim.fence == 1:
             self._outbox.add(spec, EventType.RECORDER_STARTED, {"status": 0})
@@ -178,8 +178,26 @@ class Slot:
         except LeaseLost:
             self._lost = True
             self._log.warning("lease lost, another recorder has the recording")
+        except Forgotten:
+            self._remind()
         except StoreUnavailable:
             self._log.warning("lease not renewed, taping goes on")
+
+    def _remind(self) -> None:
+        """Redis lost its data, a stop call that was under way included; we have the recording."""
+        self._log.warning("redis forgot the recording, telling it again")
+        try:
+            self._store.restore(
+                self._spec,
+                State.RECORDING,
+                self._claim.fence,
+                origin_ns=self._timeline.origin_ns,
+                units_sealed=self._timeline.units_sealed,
+                stop_ns=self._stop_ns,
+            )
+        except StoreUnavailable:
+            return  # the next renewal sees it again
+        self._renewed_s = 0.0
 
     def _say_sealed(self, spec: RecordingSpec) -> None:
         """Tell Redis how far the tape is, and ask for the slices that became whole."""
@@ -196,6 +214,8 @@ class Slot:
                 self._queues.cut(spec.sid, number)
         except LeaseLost:
             self._lost = True
+        except Forgotten:
+            self._remind()
         except StoreUnavailable:
             self._log.warning("slices not announced or asked for, will be later")
 
@@ -221,6 +241,8 @@ class Slot:
                 self._announce(spec, closed)
             except LeaseLost:
                 return
+            except Forgotten:
+                self._remind()
             except StoreUnavailable:
                 self._log.warning("closed tape not announced, will be later")
                 time.sleep(1)

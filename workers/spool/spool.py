@@ -94,6 +94,21 @@ class Folder:
         if not (self.path / "spec.json").exists():
             _write(self.path / "spec.json", spec.encode())
 
+    def spec(self) -> str | None:
+        """What was asked for, sealed; None if no recorder has begun."""
+        try:
+            return (self.path / "spec.json").read_text()
+        except FileNotFoundError:
+            return None
+
+    def waiting(self) -> list[str]:
+        """Files that the bucket does not have yet."""
+        try:
+            names = sorted(path.name for path in self._files.iterdir() if path.is_file())
+        except FileNotFoundError:
+            return []
+        return [name for name in names if not self.delivered(name)]
+
     def file(self, name: str) -> Path:
         """Where a segment waits."""
         return self._files / name

@@ -37,9 +37,10 @@ return 'state'
 
 # KEYS rec, lease   ARGV fence, owner, ttl_ms
 # {state, stop_ns or ''} the lease is ours for another ttl (also when it had lapsed and nobody
-# took it); 'fence' somebody else owns the recording
+# took it); 'fence' somebody else owns the recording; 'gone' Redis has forgotten it
 RENEW = """
 local row = redis.call('HMGET', KEYS[1], 'fence', 'state', 'stop_ns')
+if not row[2] then return 'gone' end
 if row[1] ~= ARGV[1] then return 'fence' end
 redis.call('SET', KEYS[2], ARGV[1] .. ':' .. ARGV[2], 'PX', ARGV[3])
 return {row[2], row[3] or ''}
@@ -105,10 +106,26 @@ return 0
 """
 
 # KEYS rec   ARGV fence, field, value, …
-# 1 written; 0 we no longer own it
+# 'ok'; 'fence' we no longer own it; 'gone' Redis has forgotten it
 WRITE = """
-if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return 0 end
+local fence = redis.call('HGET', KEYS[1], 'fence')
+if not fence then return 'gone' end
+if fence ~= ARGV[1] then return 'fence' end
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+return 'ok'
+"""
+
+# KEYS rec, active, on_air, claim   ARGV sid, '1' if it needs a recorder, claim_ttl, then field,
+#   value, …
+# 1 Redis knows the recording again; 0 it had not forgotten it
+RESTORE = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+redis.call('SADD', KEYS[2], ARGV[1])
+if ARGV[2] == '1' then
+  redis.call('SADD', KEYS[3], ARGV[1])
+  redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[3])
+end
 return 1
 """
 

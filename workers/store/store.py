@@ -60,6 +60,10 @@ class LeaseLost(Exception):
     """Somebody else owns the recording now."""
 
 
+class Forgotten(Exception):
+    """Redis lost its data and does not know the recording any more; see Store.restore."""
+
+
 def connect(url: str) -> redis.Redis:
     """A client whose calls end within bounded time."""
     return redis.Redis.from_url(
@@ -100,6 +104,7 @@ class Store:
         self._write = client.register_script(scripts.WRITE)
         self._free = client.register_script(scripts.FREE)
         self._finish = client.register_script(scripts.FINISH)
+        self._restore = client.register_script(scripts.RESTORE)
 
     # -- by the API
 
@@ -204,14 +209,17 @@ class Store:
         return Claim(sid, int(answer[0]), owner, State(answer[1]))
 
     def renew(self, claim: Claim, ttl_s: float) -> tuple[State, int]:
-        """Keep the lease; returns the state and stop_ns (0 if none).  Raises LeaseLost."""
+        """Keep the lease; returns the state and stop_ns (0 if none).
+
+        Raises LeaseLost and Forgotten.
+        """
         with _our_errors():
             answer = self._renew(
                 keys=[keys.recording(claim.sid), keys.lease(claim.sid)],
                 args=[claim.fence, claim.owner, int(ttl_s * 1000)],
             )
         if isinstance(answer, str):
-            raise LeaseLost(claim.sid)
+            raise Forgotten(claim.sid) if answer == "gone" else LeaseLost(claim.sid)
         return State(answer[0]), int(answer[1] or 0)
 
     def release(self, claim: Claim) -> None:
@@ -225,7 +233,7 @@ class Store:
     def move(self, claim: Claim, event: Event, **fields: str | int) -> State | None:
         """Move a recording we own; None if the event does not fit its state.
 
-        Raises LeaseLost when a higher fence appeared.
+        Raises LeaseLost when a higher fence appeared, and Forgotten.
         """
         pairs = [item for field in fields.items() for item in field]
         with _our_errors():
@@ -235,14 +243,45 @@ class Store:
             )
         if answer == "fence":
             raise LeaseLost(claim.sid)
+        if answer == "state:":
+            raise Forgotten(claim.sid)
         return None if answer.startswith("state:") else State(answer)
 
     def write(self, claim: Claim, **fields: str | int) -> None:
-        """Set fields of a recording we own.  Raises LeaseLost."""
+        """Set fields of a recording we own.  Raises LeaseLost and Forgotten."""
         pairs = [item for field in fields.items() for item in field]
         with _our_errors():
-            if not self._write(keys=[keys.recording(claim.sid)], args=[claim.fence, *pairs]):
-                raise LeaseLost(claim.sid)
+            answer = self._write(keys=[keys.recording(claim.sid)], args=[claim.fence, *pairs])
+        if answer != "ok":
+            raise Forgotten(claim.sid) if answer == "gone" else LeaseLost(claim.sid)
+
+    def restore(self, spec: RecordingSpec, state: State, fence: int, **fields: int) -> bool:
+        """Tell Redis of a recording that it forgot; False if it had not.
+
+        Whoever holds its tape knows what is true: its recorder, or the spool.
+        """
+        pairs = [item for field in fields.items() for item in field]
+        row = ["spec", seal(spec, self._farm_key), "state", state.value, "fence", fence]
+        with _our_errors():
+            return bool(
+                self._restore(
+                    keys=[
+                        keys.recording(spec.sid),
+                        keys.ACTIVE,
+                        keys.ON_AIR,
+                        keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
+                    ],
+                    args=[
+                        spec.sid,
+                        int(is_on_air(state)),
+                        keys.RESOURCE_KEPT_S,
+                        *row,
+                        "accepted_ns",
+                        spec.accepted_ns,
+                        *pairs,
+                    ],
+                )
+            )
 
     def tape_closed(self, claim: Claim, spec: RecordingSpec, **fields: str | int) -> None:
         """The tape is closed: the slot, the UID and the lease are free again."""

@@ -20,6 +20,7 @@ from workers.spool.spool import Delivery, Folder, Spool, Unit
 from workers.storage.s3 import Bucket, Receipt
 from workers.store.store import Store, now_ns
 from workers.uploader import playlists
+from workers.uploader.cut_units import CutUnits
 from workers.uploader.patience import Patience
 from workers.uploader.playlists import Line
 
@@ -37,6 +38,7 @@ class Uploader:
         self._spool = spool
         self._outbox = outbox
         self._metrics = metrics
+        self._units = CutUnits()
         self._patience = Patience()
 
     def upload(self, sid: str, name: str) -> None:
@@ -88,7 +90,7 @@ class Uploader:
         with self._store.locked(f"deliver:{spec.sid}", ttl_s=_LOCK_S, wait_s=_WAIT_S) as held:
             if not held:
                 return  # whoever holds it is late; the reconciler asks again
-            units = list(folder.units())
+            units = self._units.of(folder)
             lines = playlists.lines(units, folder.delivered)
             for line in lines:
                 self._write(spec, folder, bucket, line)
@@ -138,7 +140,9 @@ class Uploader:
         row = self._store.row(spec.sid)
         if row is None or row.state is not State.DELIVERING:
             return  # ended already, or the recorder has not said yet that it closed the tape
-        files = self._store.files(spec.sid)
+        files = [playlists.entry(spec, line) for line in lines]
+        for file in files:
+            self._store.save_file(spec.sid, file)  # Redis may have lost it since
         # Said before it is true in Redis: who dies in between is followed by one who says it not
         # twice.
         if files:
