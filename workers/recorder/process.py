@@ -43,8 +43,10 @@ class Recorder:
 
     def record(self, sid: str) -> None:
         """Tape a recording, if nobody else does.  Blocks until it is over."""
-        if self._draining.is_set():
-            return  # its lease is free: the reconciler asks another recorder
+        with self._lock:
+            ours = sid in self._slots
+        if ours or self._draining.is_set():
+            return  # if its lease is free, the reconciler asks again
         claim = self._store.claim(sid, self._name, self._settings.lease_ttl_s)
         if claim is None:
             return

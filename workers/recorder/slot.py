@@ -195,9 +195,9 @@ class Slot:
                 units_sealed=self._timeline.units_sealed,
                 stop_ns=self._stop_ns,
             )
-        except StoreUnavailable:
-            return  # the next renewal sees it again
-        self._renewed_s = 0.0
+            self._store.renew(self._claim, self._settings.lease_ttl_s)
+        except (StoreUnavailable, LeaseLost, Forgotten):
+            self._renewed_s = 0.0  # look again at once
 
     def _say_sealed(self, spec: RecordingSpec) -> None:
         """Tell Redis how far the tape is, and ask for the slices that became whole."""
