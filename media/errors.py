@@ -46,6 +46,10 @@ class TapeDamaged(FarmError):
     """A part of the tape cannot be read past this point."""
 
 
+class TapeTaken(FarmError):
+    """Another recorder has sealed the part that this one was writing."""
+
+
 class CutFailed(FarmError):
     """A slice could not be made from its tape."""
 

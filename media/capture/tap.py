@@ -25,6 +25,7 @@ from media.tape.model import Kind, Source
 
 TICKS_PER_REPORT = 4  # a receiver report per second
 BITRATE = 50_000_000  # bit/s: more than any sender has, so that none holds back
+SUPERSEDED_NS = 10 * NS  # silent for so long beside another SSRC of its kind: it was changed
 MAX_STREAMS = 64  # a sender with more SSRCs than this is broken
 CNAME = "tapefarm"
 
@@ -126,6 +127,7 @@ class RtpTap:
         self._counted = received
         self._ticks += 1
         if self._ticks % TICKS_PER_REPORT == 0:
+            self._end_superseded()
             self._report(now_ns)
 
     def request_keyframes(self, now_ns: int) -> None:
@@ -250,6 +252,18 @@ class RtpTap:
         self._deck.clock(track, [point], at.at_ns)
         self._streams[track.ssrc] = stream
         return stream
+
+    def _end_superseded(self) -> None:
+        """End the tracks whose sender goes on with another SSRC (RFC 3550 §8.2)."""
+        newest = dict.fromkeys(Kind, 0)
+        for stream in self._streams.values():
+            kind = stream.track.kind
+            newest[kind] = max(newest[kind], stream.arrival_ns)
+        for ssrc, stream in tuple(self._streams.items()):
+            if newest[stream.track.kind] - stream.arrival_ns > SUPERSEDED_NS:
+                self._deck.end(stream.track)
+                self._counted -= stream.received
+                del self._streams[ssrc]
 
     def _on_rtcp(self, packet: bytes, arrival_ns: int) -> None:
         try:

@@ -91,6 +91,7 @@ class RoomChannel:
         self._http = aiohttp.ClientSession(headers=self._headers)
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._follower = asyncio.create_task(self._follow(opened), name="room-events")
+        self._follower.add_done_callback(self._followed)
         try:
             async with asyncio.timeout(OPEN_S):
                 await opened
@@ -147,6 +148,14 @@ class RoomChannel:
                     return
             await asyncio.sleep(next(waits))
 
+    def _followed(self, follower: asyncio.Task[None]) -> None:
+        """A fault of ours must not leave a recording deaf: its owner joins again."""
+        error = None if follower.cancelled() else follower.exception()
+        if error is not None:
+            log.error("following the channel failed", exc_info=error)
+            with contextlib.suppress(asyncio.QueueFull):
+                self._queue.put_nowait(ChannelError("following the channel failed"))
+
     async def _stream(self) -> AsyncGenerator[Message]:
         url = f"{self._base}/channels/{self._cname}/events?" + urlencode({"as": self._uid})
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=OPEN_S, sock_read=SILENCE_S)
@@ -160,7 +169,7 @@ class RoomChannel:
     async def _take(self, name: str, data: dict[str, Any]) -> None:
         try:
             events = self._translate(name, data)
-        except (KeyError, TypeError, ValueError) as exc:
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise ChannelError(f"an event of the channel is malformed: {name}") from exc
         others = len(({uid for uid, _ in self._sessions} | self._listeners) - {self._uid})
         if others != self._others:
@@ -216,7 +225,14 @@ class RoomChannel:
         if session is None:
             return []
         self._unsubscribe(session)
-        return [] if self._there(key[0]) else [PublisherLeft(key[0])]
+        if not self._there(key[0]):
+            return [PublisherLeft(key[0])]
+        # The publisher's other session stays, so no leaving ends the mutes of this one.
+        return [
+            TrackMuted(key[0], source_of(kind, screen=key[1] == "screen"), False)
+            for kind, muted in session.muted.items()
+            if muted
+        ]
 
     def _muted(self, key: Key, kind: Kind, muted: bool) -> list[ChannelEvent]:
         session = self._sessions.get(key)

@@ -74,6 +74,9 @@ class Subscription:
                 return
             except ChannelError as exc:
                 log.warning("a tap failed, trying again", error=str(exc))
+            except Exception:
+                # Whatever it was, the publisher is still there and to be heard.
+                log.exception("a tap failed in an unforeseen way, trying again")
             if time.monotonic() - began_s > STEADY_S:
                 waits = pauses()
             await asyncio.sleep(next(waits))

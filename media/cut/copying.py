@@ -12,8 +12,10 @@ from media.cut.picture import decodable
 from media.tape.model import NS, Frame, Kind
 
 TARGET_NS = 15 * NS
-_AUDIO_GAP_NS = 2 * NS  # DTX pauses are shorter, so a longer one is an interruption
-_FORCED_NS = 330 * NS  # H.264 without a key frame is cut here in any case,
+# A longer silence is an interruption.  Pauses of DTX are shorter, and so are those of a picture
+# that stands still: it is asked for a key frame every 15 s.
+_GAP_NS = {Kind.AUDIO: 2 * NS, Kind.VIDEO: 40 * NS}
+_FORCED_NS = 330 * NS  # video without a key frame is cut here in any case,
 _FORCED_BYTES = 50_000_000  # or here
 _FRAME_NS = NS // 15  # a picture's duration when nothing says otherwise
 
@@ -26,6 +28,8 @@ class Run:
     discontinuity: bool
     resumed: bool
     forced: bool = False
+    width: int = 0  # pixels; 0 of audio
+    height: int = 0
     frames: list[Frame] = field(default_factory=list)
     bytes: int = 0
     end_ns: int = 0  # set when it is closed
@@ -90,20 +94,29 @@ class Splitter:
         state, start_ns = self._state, self._first
         if start_ns is not None:
             self._first = None
-            self._run = Run(start_ns, state.discontinuity, state.resumed, state.forced)
+            self._run = Run(
+                start_ns,
+                state.discontinuity,
+                state.resumed,
+                state.forced,
+                state.width,
+                state.height,
+            )
         elif frame.keyframe:
             self._begin(frame, discontinuity=True, resumed=True)
 
     def _begin(self, frame: Frame, *, discontinuity: bool, resumed: bool) -> None:
-        self._run = Run(frame.time_ns, discontinuity, resumed, forced=not frame.keyframe)
+        # Only key frames tell their size; a segment without one has that of the one before.
+        size = frame.width, frame.height
+        if not frame.keyframe and self.closed:
+            size = self.closed[-1].width, self.closed[-1].height
+        forced = not frame.keyframe
+        self._run = Run(frame.time_ns, discontinuity, resumed, forced, *size)
 
     def _interrupted(self, before: Frame, after: Frame) -> bool:
         if before.track.id != after.track.id:
             return True
-        audio = after.track.kind is Kind.AUDIO
-        if audio and after.time_ns - before.time_ns > _AUDIO_GAP_NS:
-            return True
-        return self._pauses.between(before.time_ns, after.time_ns)
+        return self._over(before, after.time_ns)
 
     def finish(self, until_ns: int, *, final: bool) -> LineState:
         """Close what cannot go on; the state for the next unit."""
@@ -114,10 +127,18 @@ class Splitter:
         mark = Mark.of(self.closed[-1].last) if self.closed else self._state.mark
         if run is None:
             return LineState(mark=mark)
-        return LineState(run.start_ns, run.discontinuity, run.resumed, run.forced, mark)
+        return LineState(
+            run.start_ns,
+            run.discontinuity,
+            run.resumed,
+            run.forced,
+            run.width,
+            run.height,
+            mark,
+        )
 
     def _over(self, last: Frame, until_ns: int) -> bool:
-        silent = last.track.kind is Kind.AUDIO and until_ns - last.time_ns > _AUDIO_GAP_NS
+        silent = until_ns - last.time_ns > _GAP_NS[last.track.kind]
         return silent or self._pauses.between(last.time_ns, until_ns)
 
     def _close(self, end_ns: int) -> None:
@@ -128,16 +149,16 @@ class Splitter:
 
 
 def _reshaped(run: Run, frame: Frame) -> bool:
-    first = run.frames[0]
-    size = (frame.width, frame.height) != (first.width, first.height)
-    return frame.codec.key != first.codec.key or (frame.keyframe and size)
+    size = (frame.width, frame.height) != (run.width, run.height)
+    return frame.codec.key != run.frames[0].codec.key or (frame.keyframe and size)
 
 
 def _due(run: Run, frame: Frame) -> bool:
     age = frame.time_ns - run.start_ns
     if frame.keyframe and age >= TARGET_NS:
         return True
-    return frame.codec.key == "h264" and (age >= _FORCED_NS or run.bytes >= _FORCED_BYTES)
+    video = frame.track.kind is Kind.VIDEO
+    return video and (age >= _FORCED_NS or run.bytes >= _FORCED_BYTES)
 
 
 def _end_ns(run: Run) -> int:

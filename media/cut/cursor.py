@@ -42,6 +42,8 @@ class LineState:
     discontinuity: bool = True  # of the open segment
     resumed: bool = True
     forced: bool = False  # the open segment does not begin with a key frame
+    width: int = 0  # of its picture, pixels
+    height: int = 0
     mark: Mark | None = None  # copied lines: everything up to here is done
     frame: int | None = None  # AAC lines: first grid frame of the open segment
     done: int | None = None  # AAC lines: grid frames before this one are done

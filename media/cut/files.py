@@ -21,8 +21,8 @@ _WEBM = ("vp8", "vp9", "av1")
 
 def copied(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
     """A segment whose packets are the publisher's own."""
-    first = run.frames[0]
-    container: Container = "webm" if first.codec.key in _WEBM else "ts"
+    codec = run.frames[0].codec.key
+    container: Container = "webm" if codec in _WEBM else "ts"
     path = _path(line, run.start_ns, container, out_dir)
     with complete(path) as part:
         if container == "webm":
@@ -40,9 +40,9 @@ def copied(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
         start_ns=run.start_ns,
         duration_s=run.duration_s,
         discontinuity=run.discontinuity,
-        width=first.width,
-        height=first.height,
-        codec=first.codec.key,
+        width=run.width,
+        height=run.height,
+        codec=codec,
         resumed=run.resumed,
     )
 
@@ -90,18 +90,16 @@ def _write_opus(run: Run, path: Path, origin_ns: int) -> None:
 
 
 def _write_h264(run: Run, path: Path, origin_ns: int) -> None:
-    first = run.frames[0]
     with TransportStream(path) as stream:
-        index = stream.add_h264(first.width, first.height)
+        index = stream.add_h264(run.width, run.height)
         for frame in run.frames:
             time = ticks(frame.time_ns, origin_ns)
             stream.write(TsPacket(index, time, frame.data, frame.keyframe))
 
 
 def _write_webm(run: Run, path: Path) -> None:
-    first = run.frames[0]
     ends = [frame.time_ns for frame in run.frames[1:]] + [run.end_ns]
-    with WebmFile(path, first.codec.key, first.width, first.height) as file:
+    with WebmFile(path, run.frames[0].codec.key, run.width, run.height) as file:
         for frame, end_ns in zip(run.frames, ends, strict=True):
             file.write(
                 frame.data,

@@ -15,6 +15,9 @@ LOOK_AHEAD_NS = 300_000_000
 # Before the start: what settles the clocks of sound, and the bias of pictures (ticks.LEAD_NS).
 _LEAD_NS = sound_clock.LEAD_NS + NS
 _LATE_NS = NS  # pictures that were under way when their publisher muted
+# Key frames are asked for every 15 s.  A publisher who gives none for so long is shown again when
+# one comes: to search and decode from further back would take longer than the slice lasts.
+_OLDEST_NS = 300 * NS
 
 _Frames = Mapping[str, Sequence[Frame]]
 
@@ -77,7 +80,7 @@ def _older(tape: Tape, track: Track, part: Slice) -> list[Frame]:
     A picture may stand for an hour after a mute; that hour is not read.
     """
     until_ns = min(part.start_ns - _LEAD_NS, _muted_since(tape, track, part.start_ns) + _LATE_NS)
-    key_ns = tape.keyframe_before(track.id, until_ns - 1)
+    key_ns = tape.keyframe_before(track.id, until_ns - 1, since_ns=until_ns - _OLDEST_NS)
     if key_ns is None:
         return []
     return tape.frames(key_ns, until_ns, tracks=lambda one: one.id == track.id)[track.id]

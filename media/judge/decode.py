@@ -22,9 +22,8 @@ class Picture:
     frame: VideoFrame
 
     def luma(self) -> NDArray[np.uint8]:
-        """The Y plane, ``(height, width)``."""
-        plane = self.frame.reformat(format="gray").to_ndarray()
-        return cast("NDArray[np.uint8]", plane)
+        """See :func:`luma`."""
+        return luma(self.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,13 @@ class Sound:
     def end_s(self) -> float:
         """Where it ends, in the stream's time."""
         return self.start_s + len(self.samples) / RATE
+
+
+def luma(frame: VideoFrame) -> NDArray[np.uint8]:
+    """The Y plane of a planar picture, ``(height, width)``."""
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]  # a plane is a buffer
+    return cast("NDArray[np.uint8]", rows[: frame.height, : frame.width].copy())
 
 
 def joined(segments: Iterable[bytes]) -> bytes:

@@ -19,6 +19,13 @@ _OPTIONS = {
     # Each file counts its packets from 0.  Without this mark a player that reads one file after
     # the other takes the jump of the counter for a lost packet.
     "mpegts_flags": "+initial_discontinuity",
+    # AAC frames share a PES packet as long as the first of them waits no longer than half of this
+    # (microseconds).  The clock references run twice this early, so that sound is there in time.
+    "max_delay": "700000",
+    # Seconds between repetitions of the tables.  Every file begins with them, and nobody tunes
+    # in to the middle of one: ten a second, as in broadcasts, are 30 kbit/s for nothing.
+    "pat_period": "1",
+    "sdt_period": "5",
     "fflags": "+bitexact",
 }
 
@@ -37,7 +44,7 @@ class TransportStream:
     """One TS file.  Add the streams, write packets in order of time, close.
 
     With ``timed_audio`` every audio packet carries its own timestamp, so that holes stay holes;
-    without it neighbours share one, which is smaller.
+    without it neighbours share one, which is smaller, and must follow each other without holes.
     """
 
     def __init__(self, path: Path, *, timed_audio: bool = False) -> None:

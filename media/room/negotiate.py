@@ -28,6 +28,7 @@ _PARAMETERS = {
     "vp9": ("profile-id",),
     "av1": ("profile",),
 }
+_SETS = "sprop-parameter-sets"
 _DEFAULTS = {"packetization-mode": "0", "profile-level-id": "420010"}  # RFC 6184, section 8.1
 
 
@@ -127,7 +128,7 @@ def _offer_up(section: MediaSection, sent: Sent, codec: Codec, stream: str) -> M
         section.kind,
         section.mid,
         "sendonly",
-        (replace(codec, feedback=feedback),),
+        (replace(codec, feedback=feedback, fmtp=_with_sets(codec.fmtp, sent.codec)),),
         extensions,
         ssrcs=() if sent.ssrc is None else (sent.ssrc,),
         label=f"{stream} {stream}-{sent.kind.value}",
@@ -161,9 +162,17 @@ def _likeness(sent: Codec, offered: Codec) -> tuple[bool, ...]:
 
 
 def _parameter(codec: Codec, name: str) -> str:
-    for pair in codec.fmtp.split(";"):
-        key, _, value = pair.strip().partition("=")
-        if key == name:
-            # Of a profile-level-id only profile and constraints matter: levels may differ.
-            return value[:4].lower() if name == "profile-level-id" else value
-    return _DEFAULTS.get(name, "0")[:4]
+    value = _stated(codec, name) or _DEFAULTS.get(name, "0")
+    # Of a profile-level-id only profile and constraints matter: levels may differ.
+    return value[:4].lower() if name == "profile-level-id" else value
+
+
+def _stated(codec: Codec, name: str) -> str:
+    pairs = (pair.strip().partition("=") for pair in codec.fmtp.split(";"))
+    return next((value for key, _, value in pairs if key.lower() == name), "")
+
+
+def _with_sets(fmtp: str, sent: Codec) -> str:
+    """With the publisher's parameter sets, which it may say nowhere else (RFC 6184, 8.2.1)."""
+    sets = _stated(sent, _SETS)
+    return f"{fmtp};{_SETS}={sets}".lstrip(";") if sets and _SETS not in fmtp else fmtp

@@ -104,19 +104,24 @@ class Publisher(Session):
 
     def _rtp(self, packet: bytes, arrival_ns: int) -> None:
         payload_type, sequence, timestamp, ssrc = peek(packet)
-        relay = self._by_ssrc.get(ssrc) or self._adopt(ssrc, payload_type)
+        relay = self._by_ssrc.get(ssrc) or self._adopt(ssrc, payload_type, arrival_ns)
         if relay is not None and payload_type == relay.codec.payload_type:
             relay.rtp(packet, sequence, timestamp, arrival_ns)
 
-    def _adopt(self, ssrc: int, payload_type: int) -> Relay | None:
-        """An SSRC that the offer did not name: known by its payload type (RFC 8843, 9.2)."""
+    def _adopt(self, ssrc: int, payload_type: int, now_ns: int) -> Relay | None:
+        """An SSRC that the offer did not name: known by its payload type (RFC 8843, 9.2).
+
+        A sender may change it any time (RFC 3550, 8.2): then the one before falls silent.
+        """
         for relay in self._relays.values():
-            if relay.ssrc is None and relay.codec.payload_type == payload_type:
+            if relay.codec.payload_type == payload_type and relay.free(now_ns):
                 self._bind(relay, ssrc)
                 return relay
         return None
 
     def _bind(self, relay: Relay, ssrc: int) -> None:
+        if relay.ssrc is not None:
+            self._by_ssrc.pop(relay.ssrc, None)
         relay.bind(ssrc)
         self._by_ssrc[ssrc] = relay
         self._sent[relay.kind] = replace(self._sent[relay.kind], ssrc=ssrc)

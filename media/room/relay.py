@@ -14,6 +14,7 @@ from media.tape.model import Kind
 
 HISTORY = {Kind.AUDIO: 128, Kind.VIDEO: 512}  # packets: some 2.5 s of each
 _NS = 1_000_000_000
+_SILENT_NS = _NS // 2  # after so long without a packet, another SSRC may take the track's place
 
 
 class Relay:
@@ -29,13 +30,16 @@ class Relay:
         self._outlets = Outlets(codec.payload_type)
         self._reports_to: list[Send] = []
         self._report = b""
+        self._heard_ns = 0
         self._history = History(HISTORY[kind])
         self._losses = LossRequests()
         self._keyframes = KeyframeRequests()
         self._reception = Reception(0, codec.clock_rate)
 
     def bind(self, ssrc: int) -> None:
-        """Learn the SSRC, from the offer or from the first packet."""
+        """Learn the SSRC from the offer, the first packet, or a later one if it was changed."""
+        if self.ssrc is not None:
+            self._history = History(HISTORY[self.kind])
         self.ssrc = ssrc
         self._reception = Reception(ssrc, self.codec.clock_rate)
 
@@ -43,8 +47,13 @@ class Relay:
         """The track for presence events."""
         return {"kind": self.kind.value, "ssrc": self.ssrc, "codec": self.codec.name}
 
+    def free(self, now_ns: int) -> bool:
+        """Whether packets of an SSRC unknown so far may be this track's."""
+        return self.ssrc is None or now_ns - self._heard_ns > _SILENT_NS
+
     def rtp(self, packet: bytes, sequence: int, timestamp: int, arrival_ns: int) -> None:
         """A packet of this track came from the publisher."""
+        self._heard_ns = arrival_ns
         self._reception.count(sequence, timestamp, arrival_ns)
         if self.muted:
             self._history.withhold(sequence)

@@ -1,12 +1,12 @@
 """The part being written: bytes waiting for the disk, and the sealing of the file."""
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from media.errors import TapeTaken
 from media.tape import format as fmt
 from media.tape.model import PartManifest, TapeEvent, Track
 from media.tape.standing import Standing
@@ -24,7 +24,7 @@ class OpenPart:
     """A part that is being written.  Belongs to the writer thread.
 
     Nothing is lost by an OSError: what could not be written is kept, and the call may be
-    repeated, be it :meth:`flush` or :meth:`seal`.
+    repeated, be it :meth:`flush` or :meth:`seal`.  After TapeTaken it is of no use any more.
     """
 
     def __init__(self, directory: Path, head: fmt.PartHead, standing: Standing) -> None:
@@ -107,7 +107,16 @@ class OpenPart:
         self._directory.mkdir(parents=True, exist_ok=True)
         # O_EXCL: a part of this name means that somebody else holds our fence.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return os.open(self._path(OPEN_SUFFIX), flags, 0o644)
+        try:
+            return os.open(self._path(OPEN_SUFFIX), flags, 0o644)
+        except FileExistsError as exc:
+            raise TapeTaken(f"part {self.head.name} is somebody else's") from exc
+
+    def drop(self) -> None:
+        """Write no more; what is on disk stays.  Idempotent."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def _path(self, suffix: str) -> Path:
         return self._directory / (self.head.name + suffix)
@@ -138,7 +147,7 @@ class OpenPart:
         os.fsync(fd)
         final = self._path(SUFFIX)
         if final.exists():  # rename() would replace it without a word
-            raise FileExistsError(errno.EEXIST, "a part of this name is already there", final)
+            raise TapeTaken(f"part {self.head.name} was sealed by another recorder")
         self._path(OPEN_SUFFIX).rename(final)
         self._renamed, self._fd = True, None
         os.close(fd)

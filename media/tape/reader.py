@@ -114,8 +114,10 @@ class Tape:
                 found[id_] = frames
         return found
 
-    def keyframe_before(self, track: str | tuple[str, Source], at_ns: int) -> int | None:
-        """``time_ns`` of the last complete key frame at or before ``at_ns``; None if there is none.
+    def keyframe_before(
+        self, track: str | tuple[str, Source], at_ns: int, *, since_ns: int = 0
+    ) -> int | None:
+        """``time_ns`` of the last complete key frame in ``[since_ns, at_ns]``; None if none is.
 
         ``track`` is a track's id, or ``(uid, source)`` for all tracks of that line.
         """
@@ -124,9 +126,10 @@ class Tape:
             return track in (one.id, (one.uid, one.source))
 
         begins_ns = [part.from_ns for part in self.manifests() if any(map(wanted, part.tracks))]
+        first_ns = max(min(begins_ns, default=at_ns) - _JAM_NS, since_ns)
         until_ns, step_ns = at_ns + 1, _SEARCH_NS
-        while begins_ns and until_ns > min(begins_ns) - _JAM_NS:
-            from_ns = until_ns - step_ns
+        while begins_ns and until_ns > first_ns:
+            from_ns = max(until_ns - step_ns, first_ns)
             found = self.frames(from_ns, until_ns, tracks=wanted).values()
             times = [frame.time_ns for frames in found for frame in frames if frame.keyframe]
             if times:

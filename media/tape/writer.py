@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from media.errors import TapeTaken
 from media.tape import disk
 from media.tape.format import RTCP_PDU, PartHead
 from media.tape.model import EventType, PartManifest, TapeEvent, Track
@@ -46,6 +47,7 @@ class TapeWriter:
 
     What is given is on disk within about half a second.  A disk that refuses loses nothing:
     everything is kept in memory and tried again; see :attr:`error` and :attr:`waiting_bytes`.
+    When another recorder has taken the tape over, this one is as good as closed.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class TapeWriter:
         self._given = 0
         self._closing = False
         self._thread = thread
-        self._job = _TapeJob(directory, fence, first_number, from_ns, on_sealed, self._items)
+        self._job = _TapeJob(
+            directory, fence, first_number, from_ns, on_sealed, self._items, self._shut
+        )
         thread.add(self._job)
 
     # A packet must cost the loop next to nothing: no formatting, no lock.  list.append() here
@@ -118,8 +122,7 @@ class TapeWriter:
         the disk thread goes on trying.
         """
         if not self._closing:
-            self._closing = True
-            self._known.clear()
+            self._shut()
             self._items.append(_Rotate(at_ns, last=True))
             self._thread.wake()
         await asyncio.shield(asyncio.wrap_future(self._job.closed))
@@ -133,6 +136,11 @@ class TapeWriter:
     def waiting_bytes(self) -> int:
         """Bytes of packets given and not yet with the operating system."""
         return self._given - self._job.taken
+
+    def _shut(self) -> None:
+        """Take nothing from now on.  From either thread."""
+        self._closing = True
+        self._known.clear()
 
     def _refuse(self, track_id: str) -> None:
         if not self._closing:
@@ -150,6 +158,7 @@ class _TapeJob:
         from_ns: int | None,
         on_sealed: Callable[[PartManifest], None],
         items: list[_Item],
+        on_taken: Callable[[], None],
     ) -> None:
         self.closed: Future[None] = Future()
         self.error: Exception | None = None
@@ -158,6 +167,7 @@ class _TapeJob:
         self._fence, self._number = fence, first_number
         self._on_sealed = on_sealed
         self._items = items
+        self._on_taken = on_taken
         self._tracks: dict[str, Track] = {}  # all that ever were
         self._standing = Standing()
         self._part = None if from_ns is None else self._new_part(from_ns)
@@ -176,6 +186,9 @@ class _TapeJob:
         except OSError as exc:
             self.fail(exc)
             return False
+        except TapeTaken as exc:
+            self._give_up(exc)
+            return True
         if self.error is not None:
             log.info("the disk takes the tape again", part=self._number)
         self.error, self._pause_s = None, FIRST_PAUSE_S
@@ -189,6 +202,16 @@ class _TapeJob:
         self.error = error
         self._retry_at = time.monotonic() + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def _give_up(self, error: TapeTaken) -> None:
+        """The lease was lost before we knew.  Its new owner goes on with the tape."""
+        log.error("another recorder took the tape over", part=self._number, error=str(error))
+        self.error = error
+        self._on_taken()
+        self._items.clear()
+        if self._part is not None:
+            self._part.drop()
+        self.closed.set_result(None)
 
     def _step(self) -> None:
         """Do the next thing, and take it off the list only when it is done."""

@@ -2,163 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pytest
+from recorder import WAIT_S, Recording, heard, settled, taped, until
 from whip import Line, Publisher, room
 
-from media.capture.capture import Capture
 from media.channels.base import Wants
 from media.rtc.drain import Drain
 from media.rtp.packet import parse_header
-from media.tape.format import PartReader
-from media.tape.model import EventType, Kind, PartManifest, TapeEvent, Track
+from media.tape.model import EventType, Kind
 from media.tape.reader import Tape
-from media.tape.writer import TapeWriter
-
-WAIT_S = 10.0
-
-
-@dataclass
-class Seen:
-    """An observer that remembers."""
-
-    first_ns: int = 0
-    count: int = 0
-    missing: int = 0
-
-    def first_packet(self, at_ns: int) -> None:
-        assert not self.first_ns
-        self.first_ns = at_ns
-
-    def packets(self, count: int) -> None:
-        self.count += count
-
-    def lost(self, count: int) -> None:
-        self.missing += count
-
-    def loop_lag(self, seconds: float) -> None:
-        assert seconds >= 0
-
-
-@dataclass
-class Recording:
-    """A capture that runs, and its tape when it is over."""
-
-    directory: Path
-    drain: Drain
-    address: str
-    seen: Seen = field(default_factory=Seen)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    reason: str = ""
-    tracks: list[Track] = field(default_factory=list)
-    events: list[TapeEvent] = field(default_factory=list)
-    packets: dict[str, list[bytes]] = field(default_factory=dict)
-    capture: Capture | None = None
-
-    async def run(self, **options: Any) -> None:
-        sealed: list[PartManifest] = []
-        writer = TapeWriter(self.directory, fence=1, first_number=1, on_sealed=sealed.append)
-        given = {
-            "channel_url": f"room+{self.address}",
-            "cname": "c",
-            "recorder_uid": "rec",
-            "token": None,
-            "wants": Wants(),
-            "live": False,
-            "max_idle_s": 60.0,
-        }
-        self.capture = Capture(
-            **{**given, **options},
-            writer=writer,
-            observer=self.seen,
-            track_prefix="1",
-            drain=self.drain,
-        )
-        try:
-            self.reason = await self.capture.run(self.stop)
-        finally:
-            await writer.close(time.time_ns())
-        self._read()
-
-    def _read(self) -> None:
-        for path in sorted(self.directory.glob("*.pcapng")):
-            part = PartReader(path.read_bytes())
-            for taped in part.packets():
-                if not taped.rtcp:
-                    self.packets.setdefault(taped.track.id, []).append(taped.data)
-            self.tracks, self.events = part.tracks, part.events
-
-    def of(self, kind: EventType) -> list[TapeEvent]:
-        return [event for event in self.events if event.type is kind]
-
-    def track(self, uid: str, kind: Kind, nth: int = 0) -> Track:
-        return [t for t in self.tracks if t.uid == uid and t.kind is kind][nth]
-
-
-@asynccontextmanager
-async def recording(tmp_path: Path, port: int, **options: Any) -> AsyncIterator[Recording]:
-    """A room and a recorder in it; at the end the recorder is stopped and its tape read."""
-    drain = Drain()
-    async with room(port) as address:
-        run = Recording(tmp_path, drain, address)
-        task = asyncio.create_task(run.run(**options))
-        try:
-            yield run
-            run.stop.set()
-            await asyncio.wait_for(task, WAIT_S)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-    drain.close()
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # what is watched sets no event
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def go(tmp_path: Path, free_port: Callable[[], int]) -> Callable[..., Recording]:
-    """Run a scenario in a loop of its own; the recording with its tape."""
-
-    def run(story: Callable[[Recording], Awaitable[None]], **options: Any) -> Recording:
-        async def main() -> Recording:
-            async with recording(tmp_path, free_port(), **options) as rec:
-                await story(rec)
-            return rec
-
-        return asyncio.run(main())
-
-    return run
-
-
-async def heard(rec: Recording, publisher: Publisher, lead: int = 400) -> None:
-    """Send until the recorder hears both tracks."""
-    before = rec.seen.count
-    for _ in range(lead):
-        await publisher.send(1)
-        if rec.seen.count > before + 20:
-            return
-    raise AssertionError("the recorder hears nothing")
-
-
-async def settled(rec: Recording) -> None:
-    """Until the counts, which come four times a second, stand still."""
-    before = -1
-    while rec.seen.count != before:
-        before = rec.seen.count
-        await asyncio.sleep(0.6)
-
-
-def taped(rec: Recording, track: Track) -> dict[int, bytes]:
-    """The packets of a track by sequence number."""
-    return {parse_header(packet).seq: packet for packet in rec.packets[track.id]}
 
 
 def test_what_a_publisher_sends_is_on_tape_byte_for_byte(go) -> None:
@@ -440,6 +293,26 @@ def test_a_sender_that_sets_its_rtp_clock_anew_goes_on_as_a_new_track_at_the_rig
     last_ns = before.wall_ns + (last.timestamp - before.rtp) * 10**9 // 48_000
     assert 0 <= after.wall_ns - last_ns < 10**9
     assert len([t for t in rec.tracks if t.kind is Kind.VIDEO]) == 1
+
+
+def test_a_sender_that_changes_its_ssrc_goes_on_as_a_new_track(go, monkeypatch) -> None:
+    monkeypatch.setattr("media.capture.tap.SUPERSEDED_NS", 300_000_000)
+
+    async def story(rec: Recording) -> None:
+        publisher = Publisher(rec.address, "c", "alice", rec.drain)
+        await publisher.join()
+        await heard(rec, publisher)
+        await asyncio.sleep(0.6)
+        publisher.lines["audio"] = Line("audio", 99)
+        await publisher.send(500)
+        await publisher.close()
+
+    rec = go(story)
+    old, new = (rec.track("alice", Kind.AUDIO, n) for n in (0, 1))
+    assert new.ssrc == Line("audio", 99).ssrc
+    assert len(rec.packets[new.id]) >= 400
+    removed = {event.track: event.at_ns for event in rec.of(EventType.TRACK_REMOVED)}
+    assert removed[old.id] < removed[new.id]
 
 
 def test_a_recording_goes_on_when_the_room_comes_back(tmp_path, free_port) -> None:

@@ -204,6 +204,49 @@ def test_coming_going_and_muting_are_followed() -> None:
     play(story)
 
 
+def test_a_camera_that_comes_back_unmuted_beside_a_screen_is_unmuted() -> None:
+    async def story(made: Scene) -> None:
+        made.server.snapshot(publisher("a", audio=True), publisher("a", source="screen"))
+        await made.channel.join()
+        assert TrackMuted("a", Source.MICROPHONE, True) in await made.next(3)
+        made.server.say("left", uid="a", source="camera", at_ns=2)
+        made.server.say("joined", **publisher("a", joined_ns=3), at_ns=3)
+        assert await made.next(1) == [TrackMuted("a", Source.MICROPHONE, False)]
+
+    play(story)
+
+
+def test_a_fault_of_ours_never_leaves_a_recording_deaf(monkeypatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError
+
+    async def story(made: Scene) -> None:
+        made.server.snapshot()
+        await made.channel.join()
+        await made.next(1)
+        monkeypatch.setattr(made.channel, "_translate", broken)
+        made.server.say("joined", **publisher("a"), at_ns=1)
+        with pytest.raises(ChannelError):
+            await made.next(1)
+
+    play(story)
+
+
+def test_a_tap_that_fails_in_an_unforeseen_way_is_opened_again(monkeypatch) -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError
+
+    async def story(made: Scene) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(FakeTap, "accept", broken)
+            made.server.snapshot(publisher("a"))
+            await made.channel.join()
+            await made.until(lambda: made.taps.all and made.taps.all[0].closed)
+        await made.until(lambda: made.taps.living() == ["a"])
+
+    play(story)
+
+
 def test_a_broken_event_stream_is_opened_again_and_compared() -> None:
     async def story(made: Scene) -> None:
         made.server.snapshot(publisher("stays"), publisher("goes"), publisher("again"))

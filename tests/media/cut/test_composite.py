@@ -224,6 +224,18 @@ def test_muted_video_stands_still_however_long_ago_it_was_muted(tmp_path):
     assert ORIGIN_NS <= result.keep_from_ns < at
 
 
+def test_a_key_frame_that_never_comes_is_not_searched_for_on_the_whole_tape(tmp_path, monkeypatch):
+    frames = pictures(CAM1, RED, start_ns=ORIGIN_NS, seconds=2)[1:]
+    late = moved(frames[-1:], time_ns=ORIGIN_NS + 1000 * NS, rtp_time=1000 + 90_000_000)
+    tape = on_tape(tmp_path / "t", [[*frames, *late]], presence(CAM1, ORIGIN_NS))
+    asked, frames_of = [], tape.frames
+    monkeypatch.setattr(
+        tape, "frames", lambda since, *a, **b: asked.append(since) or frames_of(since, *a, **b)
+    )
+    assert len(_cut(tape, tmp_path, part=_slice(250))) == 1
+    assert min(asked) >= ORIGIN_NS + 690 * NS
+
+
 def test_who_sends_only_sound_has_a_region_in_the_background_colour(tmp_path):
     tracks = [
         tone(MIC1, 500, start_ns=ORIGIN_NS, seconds=4),

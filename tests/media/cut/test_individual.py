@@ -297,12 +297,57 @@ def test_a_line_begins_with_its_first_key_frame(tmp_path):
     assert _times(_cut(tape, tmp_path, 5)) == [(2, 3)]
 
 
-def test_h264_without_key_frames_is_cut_after_five_and_a_half_minutes(tmp_path):
-    frames = pictures(CAM264, RED, start_ns=ORIGIN_NS, seconds=340, fps=2, size=SIZE, gop_s=1000)
-    tape = on_tape(tmp_path / "t", [frames], presence(CAM264, ORIGIN_NS))
+@pytest.mark.parametrize("camera", [CAM, CAM264])
+def test_video_without_key_frames_is_cut_after_five_and_a_half_minutes(tmp_path, camera):
+    frames = pictures(camera, RED, start_ns=ORIGIN_NS, seconds=340, fps=2, size=SIZE, gop_s=1000)
+    assert sum(frame.keyframe for frame in frames) == 1
+    tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
     segments = _cut(tape, tmp_path, 340)
     assert _times(segments) == [(0, 330), (330, 10)]
     assert [s.discontinuity for s in segments] == [True, False]
+    assert [(s.width, s.height) for s in segments] == [SIZE, SIZE]
+    stored = [data for one in segments for _, data in packets(one.path)]
+    assert len(stored) == len(frames)
+
+
+@pytest.mark.parametrize("camera", [CAM, CAM264])
+def test_the_key_frame_that_ends_a_forced_segment_is_no_discontinuity(tmp_path, camera):
+    frames = pictures(camera, RED, start_ns=ORIGIN_NS, seconds=360, fps=2, size=SIZE, gop_s=350)
+    tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
+    segments = _cut(tape, tmp_path, 360)
+    assert _times(segments) == [(0, 330), (330, 20), (350, 10)]
+    assert [s.discontinuity for s in segments] == [True, False, False]
+
+
+def test_a_video_that_ceases_without_a_word_is_finished_and_lets_the_tape_go(tmp_path):
+    """A camera that stops while the screen goes on, a tap that never comes back."""
+    frames = pictures(CAM, RED, start_ns=ORIGIN_NS, seconds=4, size=SIZE)
+    tape = on_tape(tmp_path / "t", [frames], presence(CAM, ORIGIN_NS))
+    cursor, kept, made = {}, [], []
+    for number in range(5):
+        begin = ORIGIN_NS + 15 * number * NS
+        part = Slice(number, begin, begin + 15 * NS)
+        result = cut_individual(
+            tape,
+            DEFAULT,
+            origin_ns=ORIGIN_NS,
+            slice=part,
+            cursor=cursor,
+            final=False,
+            out_dir=tmp_path,
+        )
+        cursor = result.cursor
+        made.append(_times(result.segments))
+        kept.append(part.end_ns - result.keep_from_ns)
+    assert made == [[], [], [(0, 4)], [], []]
+    assert kept[-1] < 10 * NS < kept[1]
+
+
+def test_a_picture_that_stands_still_for_a_while_is_no_interruption(tmp_path):
+    frames = pictures(CAM, RED, start_ns=ORIGIN_NS, seconds=34, size=SIZE)
+    kept = _without(frames, 2, 32)
+    tape = on_tape(tmp_path / "t", [kept], presence(CAM, ORIGIN_NS))
+    assert _times(_cut(tape, tmp_path, 34)) == [(0, 32), (32, 2)]
 
 
 # --- who and what ------------------------------------------------------------------------------

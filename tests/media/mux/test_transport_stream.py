@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 
-from media.cut import opus
-from media.mux import opus_ts
+from media.cut import aac, opus
+from media.mux import adts, opus_ts
 from media.mux.mpegts import START_TICKS, TransportStream, TsPacket, ticks
 from media.mux.output import complete
 from media.tape.model import NS, Source
@@ -42,6 +43,22 @@ def test_the_shortest_silent_opus_packets_survive_too(tmp_path):
     path = tmp_path / "a.ts"
     _write(path, sent, 1)
     assert [data for _, data in packets(path)] == [data for _, data in sent]
+
+
+def test_aac_costs_little_more_than_its_bits_and_every_frame_keeps_its_time(tmp_path):
+    span = aac.Span(704, 1408)
+    noise = np.random.default_rng(1).normal(0, 0.1, (1, span.samples)).astype(np.float32)
+    sent = [adts.frame(payload, 1) for payload in aac.encode(noise, span, aac.PROFILES[0])]
+    path = tmp_path / "a.ts"
+    with TransportStream(path) as stream:
+        index = stream.add_aac()
+        for i, frame in enumerate(sent):
+            stream.write(TsPacket(index, aac.frame_ticks(span.first + i), frame))
+    got = packets(path)
+    assert [data for _, data in got] == sent
+    wanted = [(span.first + i) * aac.FRAME / opus.RATE for i in range(len(sent))]
+    assert [time for time, _ in got] == pytest.approx(wanted, abs=1e-9)
+    assert path.stat().st_size < 1.15 * sum(map(len, sent))
 
 
 def test_a_recording_starts_at_ten_seconds():

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from av.audio.resampler import AudioResampler
 
+from media.judge.decode import luma
 from media.publish.media_file import FileSource, UnreadableMedia
 from media.publish.pattern import PatternPicture
-from media.publish.tones import RATE, PatternSound
+from media.publish.read_pattern import beep_onsets, read_frame_number
+from media.publish.tones import RATE, PatternSound, beep_hz
 from media.tape.model import Kind
-from tests.judge import beep_hz, beep_onsets, read_frame_number
-from tests.judge.files import luma
 
 SECONDS = 2
 

@@ -9,23 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from media.judge.decode import luma
 from media.publish import frame_code
 from media.publish.encoders import OPUS_SAMPLES, OpusEncoder, VideoEncoder
+from media.publish.frame_code import uid_code
 from media.publish.pattern import PatternPicture
-from media.publish.tones import RATE, PatternSound
-from tests.judge import (
-    beep_hz,
+from media.publish.read_pattern import (
     beep_onsets,
-    crop_to_fill,
     flash_onsets,
     is_flash,
     read_frame_number,
-    tone_hz,
     tone_level,
     tone_presence,
-    uid_code,
 )
-from tests.judge.files import luma
+from media.publish.tones import RATE, PatternSound, beep_hz, tone_hz
 
 DECODERS = {"vp8": "vp8", "vp9": "vp9", "h264": "h264"}
 NUMBERS = range(25, 65)  # with two flashes, none at the beginning
@@ -42,6 +39,15 @@ def pictures(codec, *, uid="1001", width=640, height=360, fps=15, bitrate=150_00
         data, _ = encoder.encode(drawn.draw(number), number * 6000, force_key=False)
         for frame in decoder.decode(av.Packet(data)):
             yield number, frame
+
+
+def crop_to_fill(picture, width, height):
+    """Scale so that a region is filled and cut off what hangs over, as layouts do."""
+    scale = max(width / picture.width, height / picture.height)
+    wide, high = round(picture.width * scale / 2) * 2, round(picture.height * scale / 2) * 2
+    gray = luma(picture.reformat(width=max(wide, width), height=max(high, height)))
+    x, y = (gray.shape[1] - width) // 2, (gray.shape[0] - height) // 2
+    return gray[y : y + height, x : x + width]
 
 
 def once_more(regions, *, bitrate, fps=15):

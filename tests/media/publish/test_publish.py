@@ -12,9 +12,12 @@ import pytest
 from aiortc.codecs.vpx import VpxPayloadDescriptor
 
 from media.errors import ChannelError, ChannelRefused
+from media.judge.decode import luma
 from media.publish.encoders import CannotEncode
+from media.publish.frame_code import uid_code
 from media.publish.options import Audio, PublishOptions, Video
 from media.publish.publisher import Leave, Mute, publish
+from media.publish.read_pattern import read_frame_number
 from media.room.server import serve
 from media.rtc.drain import Drain
 from media.rtc.peer import Peer
@@ -23,8 +26,6 @@ from media.rtp import rtcp
 from media.rtp.codec import Codec
 from media.rtp.packet import parse_header
 from media.tape.model import Kind
-from tests.judge import read_frame_number, uid_code
-from tests.judge.files import luma
 
 VP8 = Codec("VP8", 96, 90_000, feedback=("nack", "nack pli"))
 H264 = Codec("H264", 102, 90_000, fmtp="packetization-mode=1", feedback=("nack", "nack pli"))

@@ -6,7 +6,7 @@ import pytest
 
 from media.room.errors import NothingInCommon
 from media.room.negotiate import EXTENSIONS, MID, Sent, give, take
-from media.rtc.sdp import Description, MediaSection
+from media.rtc.sdp import Description, Fingerprint, MediaSection, parse
 from media.rtp.codec import Codec
 from media.tape.model import Kind
 
@@ -84,6 +84,18 @@ def test_of_several_h264_the_most_like_one_is_chosen():
     assert give(offer(video(*offered)), sent, stream="s")[1] == {Kind.VIDEO: 3}
     assert give(offer(video(*offered[:2])), sent, stream="s")[1] == {Kind.VIDEO: 2}
     assert give(offer(video(*offered[:1])), sent, stream="s")[1] == {Kind.VIDEO: 1}
+
+
+def test_a_subscriber_hears_of_parameter_sets_that_the_publisher_says_in_its_offer_only():
+    sets = ";sprop-parameter-sets=Z0LAH9kAUAW7ARAAAAMAEAAAAwPA8YMkgA==,aMuMsg=="
+    sent = {Kind.VIDEO: Sent(Kind.VIDEO, replace(H264, fmtp=H264.fmtp + sets), 5)}
+    asked = replace(H264, payload_type=120)
+    (section,), _ = give(offer(video(asked)), sent, stream="s")
+    print_ = Fingerprint("sha-256", ":".join(["AB"] * 32))
+    answer = Description("answer", (section,), "abcd", "p" * 22, (print_,), "active")
+    (heard,) = parse(answer.to_sdp()).media
+    assert sets.lstrip(";") in heard.codecs[0].fmtp
+    assert H264.fmtp in heard.codecs[0].fmtp
 
 
 def test_what_the_publisher_lacks_or_the_subscriber_cannot_read_is_inactive():

@@ -256,6 +256,8 @@ def test_the_last_key_frame_is_found_however_long_ago():
     assert one.keyframe_before(VIDEO.id, sixth) == sixth
     assert one.keyframe_before(VIDEO.id, sixth - 1) == T0
     assert one.keyframe_before(VIDEO.id, T0 - 1) is None
+    assert one.keyframe_before(VIDEO.id, FAR, since_ns=sixth) == sixth
+    assert one.keyframe_before(VIDEO.id, FAR, since_ns=sixth + 1) is None
     assert one.keyframe_before("9.9", FAR) is None
     assert one.keyframe_before(("7", Source.SCREEN), FAR) is None
 

@@ -15,6 +15,7 @@ from media.tape.disk import DiskThread
 from media.tape.format import PartReader
 from media.tape.model import EventType, PartManifest, Source, TapeEvent
 from media.tape.reader import Tape
+from media.tape.salvage import salvage
 from media.tape.writer import TapeWriter
 
 ONE, TWO = track("1.1", "7"), track("1.2", "8")
@@ -195,6 +196,28 @@ def test_a_refusing_disk_shows_and_does_not_hold_up_the_loop(tmp_path):
 
     asyncio.run(run())
     assert [one.data for one in Tape(blocked).packets(T0, T0 + NS)] == [opus(1), opus(2)]
+
+
+def test_a_recorder_whose_tape_was_taken_over_stops_instead_of_trying_for_ever(tmp_path):
+    async def run():
+        writer = writer_in(tmp_path)
+        writer.add_track(ONE, T0)
+        writer.rtp(ONE.id, opus(1), T0)
+        while writer.waiting_bytes:
+            await asyncio.sleep(0.005)
+        salvage(tmp_path)  # by another recorder, who thinks that this one is dead
+        writer.rotate(T0 + 1)
+        async with asyncio.timeout(10):
+            while writer.error is None:
+                await asyncio.sleep(0.005)
+            for _ in range(3):  # its channel sends on for a moment
+                writer.rtp(ONE.id, opus(2), T0 + 2)
+                writer.event(TapeEvent(EventType.LEFT, T0 + 2, uid="1"))
+            await writer.close(T0 + 3)
+
+    asyncio.run(run())
+    assert [part.salvaged for part in Tape(tmp_path).manifests()] == [True]
+    assert [one.data for one in Tape(tmp_path).packets(T0, T0 + NS)] == [opus(1)]
 
 
 def test_a_listener_that_fails_does_not_stop_the_tape(tmp_path):
