@@ -25,7 +25,9 @@ class Waker:
         self._old_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._old = {number: signal.getsignal(number) for number in self._signals}
         for number, handler in self._old.items():
-            if handler is not signal.SIG_IGN:  # under nohup SIGHUP stays ignored
+            # Under nohup SIGHUP stays ignored.  A shell's background job inherits an ignored
+            # SIGINT as well, but who sends that means us.
+            if handler is not signal.SIG_IGN or number is not signal.SIGHUP:
                 signal.signal(number, self._called)
         self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _nothing)
         return self

@@ -68,8 +68,14 @@ def test_a_stop_goes_from_the_api_down_and_leaves_no_process(farm, tmp_path):
     assert not list((one.data / "run").glob("*.pid"))
 
 
-def test_ctrl_c_stops_it_too(farm):
-    one = farm()
+@pytest.mark.parametrize("inherited", [signal.SIG_DFL, signal.SIG_IGN], ids=["shell", "job"])
+def test_ctrl_c_stops_it_too(farm, inherited):
+    """Also a background job of a shell, which is started with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, inherited)
+    try:
+        one = farm()
+    finally:
+        signal.signal(signal.SIGINT, before)
     one.wait_up()
     one.process.send_signal(signal.SIGINT)
     assert one.wait() == 0
