@@ -6,7 +6,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from api.app import create_app
-from workers import engine, logs
+from workers import engine
 from workers.control import Farm
 from workers.metrics.metrics import Metrics
 from workers.settings import Settings
@@ -53,5 +53,4 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM."""
-    logs.configure(settings.log_format, settings.log_level, "api")
     _Server(settings).run()

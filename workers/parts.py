@@ -2,7 +2,7 @@
 
 import structlog
 
-from workers import engine, logs
+from workers import engine
 from workers.callbacks.outbox import Outbox
 from workers.metrics.metrics import Metrics
 from workers.settings import Settings
@@ -13,10 +13,9 @@ log = structlog.get_logger(__name__)
 
 
 class Parts:
-    """Made once in ``main``; the metrics of the process are served from here on."""
+    """Made once in ``run``; the metrics of the process are served from here on."""
 
-    def __init__(self, settings: Settings, role: str) -> None:
-        logs.configure(settings.log_format, settings.log_level, role)
+    def __init__(self, settings: Settings) -> None:
         self.metrics = Metrics()
         self.app = engine.make(settings.redis_url)
         self.queues = engine.Queues(self.app)

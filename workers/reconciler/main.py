@@ -11,7 +11,7 @@ from workers.settings import Settings
 
 def run(settings: Settings) -> None:
     """Until SIGTERM or SIGINT."""
-    parts = Parts(settings, "reconciler")
+    parts = Parts(settings)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())

@@ -10,7 +10,7 @@ from workers.settings import Settings
 
 def run(settings: Settings) -> None:
     """Consume the queue ``record`` until SIGTERM; then hand over what runs here."""
-    parts = Parts(settings, "recorder")
+    parts = Parts(settings)
     recorder = Recorder(settings, parts.store, parts.queues, parts.outbox, parts.metrics)
 
     def drain(**_: object) -> None:

@@ -58,7 +58,6 @@ class Slot:
         self._log = log.bind(sid=claim.sid, fence=claim.fence)
         self._notices: queue.SimpleQueue[Notice | None] = queue.SimpleQueue()
         self._renewed_s = 0.0
-        self._told_joined = False
         self._stop_ns = 0
         self._interrupted = False
         self._lost = False

@@ -10,6 +10,6 @@ _THREADS = 4
 
 def run(settings: Settings) -> None:
     """Consume the queue ``upload`` until SIGTERM."""
-    parts = Parts(settings, "uploader")
+    parts = Parts(settings)
     uploader = Uploader(parts.store, parts.spool, parts.outbox, parts.metrics)
     engine.consume(parts.app, engine.UPLOAD, uploader.upload, threads=_THREADS)
