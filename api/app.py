@@ -17,6 +17,7 @@ from api.agora import routes as agora
 from api.agora.resource import ResourceIds
 from api.agora.service import AgoraService
 from api.auth import Doorman
+from api.console import routes as console
 from api.control import Control
 from api.quota import Quota
 from workers.metrics.metrics import Metrics
@@ -58,11 +59,14 @@ def create_app(
             resolver=resolver,
         ),
         channel_url=settings.channel_url,
+        quality_report=settings.quality_report,
         stop_wait_s=settings.stop_wait_s,
         clock=clock,
     )
     quota = Quota(requests_per_second, time.monotonic)
-    app.register_blueprint(agora.blueprint(service, Doorman(settings.apps), quota))
+    doorman = Doorman(settings.apps)
+    app.register_blueprint(agora.blueprint(service, doorman, quota))
+    app.register_blueprint(console.blueprint(control, doorman))
     return app
 
 

@@ -43,19 +43,27 @@ class Doorman:
         Raises NoCredentials, BadCredentials and UnknownApp; the last one only to a caller whose
         pair is good for some app, so that strangers cannot find out which apps exist.
         """
-        if header is None:
-            raise NoCredentials("no Authorization header")
-        given = _credentials(header)
-        # Every pair is compared, whatever came before, so that time tells nothing.
-        owned = [name for name, pair in self._pairs if hmac.compare_digest(given, pair)]
-        if not owned:
-            raise BadCredentials("wrong key or secret")
+        owned = self.owned(header)
         for app in self._apps:
             if app.app_id == app_id:
                 if app_id in owned:
                     return app
                 raise BadCredentials("the pair does not own this app")
         raise UnknownApp("no such app")
+
+    def owned(self, header: str | None) -> frozenset[str]:
+        """The IDs of the apps that the header's pair owns; at least one.
+
+        Raises NoCredentials and BadCredentials.
+        """
+        if header is None:
+            raise NoCredentials("no Authorization header")
+        given = _credentials(header)
+        # Every pair is compared, whatever came before, so that time tells nothing.
+        owned = frozenset(name for name, pair in self._pairs if hmac.compare_digest(given, pair))
+        if not owned:
+            raise BadCredentials("wrong key or secret")
+        return owned
 
 
 def _joined(key: str, secret: str) -> bytes:

@@ -41,6 +41,10 @@ class Control(Protocol):
         """Whether the bucket answers to these keys, in bounded time.  Raises StorageError."""
         ...
 
+    def report(self, sid: str) -> str | None:
+        """The quality report (JSON) of a recording that has ended; None if there is none."""
+        ...
+
     def readiness(self) -> Mapping[str, str]:
         """Each thing a start call needs (broker, storage, capacity): "" or what is wrong."""
         ...

@@ -22,6 +22,7 @@ class MemoryControl:
     specs: dict[str, RecordingSpec] = field(default_factory=dict)
     checked: list[Storage] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    reports: dict[str, str] = field(default_factory=dict)
     _rows: dict[str, RecordingStatus] = field(default_factory=dict)
     _spent: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -74,6 +75,10 @@ class MemoryControl:
         self.checked.append(storage)
         if self.storage_error is not None:
             raise self.storage_error
+
+    def report(self, sid: str) -> str | None:
+        """See Control."""
+        return self.reports.get(sid)
 
     def readiness(self) -> Mapping[str, str]:
         """See Control."""

@@ -50,6 +50,12 @@ class TapeTaken(FarmError):
     """Another recorder has sealed the part that this one was writing."""
 
 
+class TapeUnsealed(FarmError):
+    """The disk refused the end of a tape; what it has is for the tape's next owner."""
+
+    retryable = True
+
+
 class CutFailed(FarmError):
     """A slice could not be made from its tape."""
 

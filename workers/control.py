@@ -69,6 +69,10 @@ class Farm:
         """Whether the bucket answers to these keys."""
         self._check(storage)
 
+    def report(self, sid: str) -> str | None:
+        """The quality report of a recording that has ended."""
+        return self._store.report(sid)
+
     def readiness(self) -> Mapping[str, str]:
         """What a start call needs, and what is wrong with it."""
         try:

@@ -39,6 +39,7 @@ class AgoraService:
     ids: ResourceIds
     border: Border
     channel_url: str
+    quality_report: bool
     stop_wait_s: float
     clock: Callable[[], int] = field(default=time.time_ns)  # Unix nanoseconds
 
@@ -119,7 +120,9 @@ class AgoraService:
         raise AlreadyRunning(resource.sid)
 
     def _spec(self, outer: Envelope, resource: Resource, app_id: str, mode: Mode) -> RecordingSpec:
-        ticket = translate.Ticket(resource.sid, app_id, mode, self.channel_url, self.clock())
+        ticket = translate.Ticket(
+            resource.sid, app_id, mode, self.channel_url, self.quality_report, self.clock()
+        )
         spec, request = translate.start_spec(outer, ticket)
         if storage.chosen_by_customer(request.storage_config):
             try:

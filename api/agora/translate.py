@@ -56,6 +56,7 @@ class Ticket:
     app_id: str
     mode: Mode
     channel_url: str
+    quality_report: bool
     now_ns: int
 
 
@@ -124,6 +125,7 @@ def start_spec(outer: Envelope, ticket: Ticket) -> tuple[RecordingSpec, StartReq
         audio_profile=_profile(config.audio_profile),
         stream_mode=_stream_mode(config, ticket.mode),
         correct_extinf=_correct_extinf(config.private_params),
+        quality_report=ticket.quality_report,
         storage=to_storage(request.storage_config, ticket.now_ns),
         limits=Limits(max_idle_s=config.max_idle_time),
         accepted_ns=ticket.now_ns,

@@ -48,6 +48,9 @@ class Audio(StrEnum):
     """What a test publisher sends as sound."""
 
     OPUS = "opus"
+    PCMU = "pcmu"
+    PCMA = "pcma"
+    G722 = "g722"
     NONE = "none"
 
 
@@ -215,10 +218,25 @@ def doctor(
 
 
 @bench.command("capture")
-def bench_capture(json: Json = False) -> None:
-    """CPU per RTP packet of a recorder."""
+def bench_capture(
+    tracks: Annotated[int, typer.Option(min=1, help="One connection each.")] = 200,
+    channels: Annotated[int, typer.Option(min=1, help="Recordings they are spread over.")] = 20,
+    video: Annotated[bool, typer.Option("--video", help="Pictures instead of sound.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of each of three windows.")] = 4.0,
+    only: Annotated[
+        list[str] | None, typer.Option(help="tapefarm, janus, aiortc, mediarecorder.")
+    ] = None,
+    recordings: Annotated[
+        int, typer.Option(min=0, help="To see the memory of a further one; 0: do not look.")
+    ] = 30,
+    json: Json = False,
+) -> None:
+    """CPU per RTP packet of a recorder, beside Janus and aiortc on the same packets."""
+    plan = load("media.bench.capture", "Plan")(
+        tracks, channels, video, seconds, *([tuple(only)] if only else []), recordings=recordings
+    )
     with _errors_said():
-        load("media.capture.bench", "main")(as_json=json)
+        load("media.bench.capture", "main")(plan, as_json=json)
 
 
 @tape.command("info")
@@ -239,6 +257,19 @@ def tape_verify(
         whole = load("media.tape.show", "verify")(files, as_json=json)
     if not whole:
         raise typer.Exit(1)
+
+
+@tape.command("export")
+def tape_export(
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, file_okay=False, help="Directories of tapes.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the media goes.")],
+    json: Json = False,
+) -> None:
+    """Write what is on a tape as media: one file for each line of it, in time with each other."""
+    with _errors_said():
+        load("media.cut.export", "main")(files, output, as_json=json)
 
 
 def _run_role(module: str, role: str, config: Path | None) -> None:

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from media.errors import FarmError
-from workers.embedded.probe import Probe, bucket_answers, http_ok, redis_answers
+from workers.embedded.probe import Probe, bucket_answers, http_ok, listens, redis_answers
 from workers.embedded.redis import find_redis
 from workers.embedded.s3 import find_rclone
 from workers.embedded.s3_address import S3Address
@@ -131,6 +131,8 @@ def _probes(farm: Mapping[str, Any]) -> dict[str, Probe]:
     }
     if farm["room"] is not None:
         probes["room"] = lambda: http_ok(f"{farm['room']}/")
+    else:
+        probes["media server"] = lambda: listens(farm["channel"])
     for role, urls in farm["metrics"].items():
         for number, url in enumerate(urls if isinstance(urls, list) else [urls], start=1):
             if url is not None:

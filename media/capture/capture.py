@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -25,8 +25,9 @@ from media.channels.base import (
 )
 from media.channels.registry import open_channel
 from media.errors import ChannelError, ChannelRefused
+from media.rtc import steady
 from media.rtc.drain import Drain
-from media.rtc.peer import LOOPBACK
+from media.rtc.network import ON_THIS_HOST, Network
 from media.tape.model import NS, Kind, Source
 from media.tape.writer import TapeWriter
 
@@ -66,15 +67,18 @@ class Capture:
         observer: CaptureObserver,
         track_prefix: str,
         drain: Drain,
-        addresses: Sequence[str] = LOOPBACK,
+        network: Network = ON_THIS_HOST,
         keyframe_every_s: float = 0.0,
+        simulcast_substream: int = 2,
     ) -> None:
         self._url, self._cname, self._token = channel_url, cname, token
         self._uid = recorder_uid
         self._wants = wants
+        self._simulcast_substream = simulcast_substream
         self._observer = observer
+        self._tls = network.tls
         self._deck = Deck(writer, observer, track_prefix, int(keyframe_every_s * NS))
-        self._rack = Rack(self._deck, drain, addresses)
+        self._rack = Rack(self._deck, drain, network)
         self._idle = Idle(live=live, max_idle_s=max_idle_s, now_s=time.monotonic())
         self._idle_changed = asyncio.Event()
         self._publishers: set[str] = set()
@@ -98,7 +102,7 @@ class Capture:
 
     def request_keyframes(self) -> None:
         """Ask every video track for a keyframe, each at most once a second."""
-        self._rack.request_keyframes(time.time_ns())
+        self._rack.request_keyframes(steady.now_ns())
 
     async def _until_stopped(self, stop: asyncio.Event) -> str:
         await stop.wait()
@@ -139,6 +143,8 @@ class Capture:
             token=self._token,
             wants=self._wants,
             taps=self._rack,
+            simulcast_substream=self._simulcast_substream,
+            tls=self._tls,
         )
         try:
             await self._join(channel)
@@ -191,6 +197,7 @@ class Capture:
         if uid in self._publishers:
             self._publishers.remove(uid)
             self._deck.publisher(uid, there=False)
+            self._deck.troubles.left(uid)
 
     def _muted(self, uid: str, source: Source, *, muted: bool) -> None:
         if uid in self._publishers and self._wants.track(uid, kind_of(source)):
@@ -210,7 +217,7 @@ class Capture:
             await asyncio.sleep(due_s - loop.time())
             lag_s = max(0.0, loop.time() - due_s)
             self._observer.loop_lag(lag_s)
-            self._rack.tick(time.time_ns())
+            self._rack.tick(steady.now_ns())
             if lag_s > TICK_S:  # do not run after what was missed
                 due_s = loop.time()
 

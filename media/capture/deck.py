@@ -1,14 +1,19 @@
 """What the taps of one recording share: its tape, its track numbers, its counts."""
 
 import itertools
-import time
 from collections.abc import Iterable
+
+import structlog
 
 from media.capture.clock import Point
 from media.capture.observer import CaptureObserver
-from media.rtp.codec import Codec
-from media.tape.model import EventType, Kind, Source, TapeEvent, Track
+from media.capture.sections import Section
+from media.capture.troubles import Troubles
+from media.rtc import steady
+from media.tape.model import EventType, Source, TapeEvent, Track
 from media.tape.writer import TapeWriter
+
+log = structlog.get_logger(__name__)
 
 
 class Deck:
@@ -19,6 +24,7 @@ class Deck:
     ) -> None:
         self.writer = writer
         self.slice_ns = slice_ns  # 0: nobody wants keyframes at the ends of a track's own slices
+        self.troubles = Troubles(observer)
         self._observer = observer
         self._prefix = prefix  # the fence, so that no other owner of the recording makes our ids
         self._tracks = itertools.count(1)
@@ -29,41 +35,27 @@ class Deck:
         """A name for a new connection."""
         return f"{self._prefix}.c{next(self._connections)}"
 
-    def add(
-        self,
-        at_ns: int,
-        *,
-        uid: str,
-        kind: Kind,
-        source: Source,
-        ssrc: int,
-        codecs: tuple[Codec, ...],
-        connection: str,
-    ) -> Track:
+    def add(self, at_ns: int, *, uid: str, ssrc: int, connection: str, section: Section) -> Track:
         """Put a new track on the tape; its first packet came at ``at_ns``."""
-        number = f"{self._prefix}.{next(self._tracks)}"
-        track = Track(number, uid, kind, source, ssrc, codecs, connection)
+        track = Track(
+            f"{self._prefix}.{next(self._tracks)}",
+            uid,
+            section.kind,
+            section.source,
+            ssrc,
+            section.codecs,
+            connection,
+            section.extensions,
+        )
         self.writer.add_track(track, at_ns)
         if not self._began:
             self._began = True
             self._observer.first_packet(at_ns)
         return track
 
-    def again(self, track: Track, at_ns: int) -> Track:
-        """The same track under a new id: its sender began anew."""
-        return self.add(
-            at_ns,
-            uid=track.uid,
-            kind=track.kind,
-            source=track.source,
-            ssrc=track.ssrc,
-            codecs=track.codecs,
-            connection=track.connection,
-        )
-
     def end(self, track: Track) -> None:
         """No more packets of this track will come."""
-        self.writer.remove_track(track.id, time.time_ns())
+        self.writer.remove_track(track.id, steady.now_ns())
 
     def clock(self, track: Track, points: Iterable[Point], at_ns: int) -> None:
         """Points of a track's clock map."""
@@ -74,19 +66,30 @@ class Deck:
                 )
             )
 
+    def tally(self, track: Track, counts: tuple[tuple[str, int], ...], at_ns: int) -> None:
+        """How a track arrived so far."""
+        self.writer.event(TapeEvent(EventType.TALLY, at_ns, track=track.id, counts=counts))
+
     def publisher(self, uid: str, *, there: bool) -> None:
         """A publisher came or went."""
         kind = EventType.JOINED if there else EventType.LEFT
-        self.writer.event(TapeEvent(kind, time.time_ns(), uid=uid))
+        self.writer.event(TapeEvent(kind, steady.now_ns(), uid=uid))
 
     def muted(self, uid: str, source: Source, *, muted: bool) -> None:
         """A publisher muted or unmuted a track."""
         kind = EventType.MUTED if muted else EventType.UNMUTED
-        self.writer.event(TapeEvent(kind, time.time_ns(), uid=uid, source=source))
+        self.writer.event(TapeEvent(kind, steady.now_ns(), uid=uid, source=source))
 
     def count(self, packets: int, lost: int) -> None:
         """Report what a tap received and gave up since its last report."""
         if packets:
             self._observer.packets(packets)
+        lost += self.writer.take_dropped()
         if lost:
             self._observer.lost(lost)
+
+    def dropped(self, count: int) -> None:
+        """Report datagrams that the kernel dropped at a full socket."""
+        if count:
+            log.warning("the kernel dropped datagrams at a full socket", count=count)
+            self._observer.dropped(count)

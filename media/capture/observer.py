@@ -18,6 +18,17 @@ class CaptureObserver(Protocol):
         """So many RTP packets were given up since the last call."""
         ...
 
+    def dropped(self, count: int) -> None:
+        """The kernel dropped so many datagrams at full sockets since the last call."""
+        ...
+
+    def trouble(self, uid: str, reason: str) -> None:
+        """A publisher cannot be heard: ICE or DTLS failed.  It is tried again.
+
+        Once for each publisher and reason, until the publisher was heard or left.
+        """
+        ...
+
     def loop_lag(self, seconds: float) -> None:
         """How late the event loop ran a timer."""
         ...

@@ -1,23 +1,24 @@
 """The taps of one recording."""
 
 import asyncio
-from collections.abc import Sequence
 
 from media.capture.deck import Deck
 from media.capture.tap import RtpTap
 from media.rtc.drain import Drain
-from media.rtc.peer import LOOPBACK
+from media.rtc.network import ON_THIS_HOST, Network
 from media.tape.model import Source
 
 CLOSE_S = 3.0
+TICKS_PER_DROPS = 8  # the kernel's drops are looked at every 2 s: a system call per socket
 
 
 class Rack:
     """Opens taps for a channel adapter, and does for all of them what is due."""
 
-    def __init__(self, deck: Deck, drain: Drain, addresses: Sequence[str] = LOOPBACK) -> None:
-        self._addresses = addresses  # of ours, for ICE
+    def __init__(self, deck: Deck, drain: Drain, network: Network = ON_THIS_HOST) -> None:
+        self._network = network
         self._deck = deck
+        self._ticks = 0
         self._drain = drain
         self._taps: set[RtpTap] = set()
 
@@ -28,16 +29,23 @@ class Rack:
             self._drain,
             uid,
             screen=screen,
-            addresses=self._addresses,
+            network=self._network,
             on_closed=self._taps.discard,
         )
         self._taps.add(tap)
         return tap
 
+    def unheard(self, uid: str, reason: str, *, screen: bool = False) -> None:
+        """See :class:`media.channels.base.Taps`."""
+        self._deck.troubles.failed(uid, reason, screen=screen)
+
     def tick(self, now_ns: int) -> None:
         """Clock maps, reports and counts; four times a second."""
+        self._ticks += 1
         for tap in tuple(self._taps):
             tap.tick(now_ns)
+            if self._ticks % TICKS_PER_DROPS == 0:
+                tap.count_drops()
 
     def request_keyframes(self, now_ns: int) -> None:
         """Ask every video track for a keyframe."""

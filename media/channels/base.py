@@ -1,10 +1,13 @@
 """The seam to media servers: a room we can listen to."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from media.tape.model import Kind, Source
+
+NO_SOURCES: Mapping[str, Source] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,14 @@ class Tap(Protocol):
         """Take the server's answer and connect.  Raises ConnectFailed."""
         ...
 
-    async def answer(self, offer: str) -> str:
-        """Answer a server's offer (Janus); connects in the background."""
+    async def answer(self, offer: str, *, sources: Mapping[str, Source] = NO_SOURCES) -> str:
+        """Answer a server's offer (Janus); connects in the background.
+
+        Again for each later offer of the same connection, with m-lines added, changed or ended
+        (RFC 9429 §5.2.2).  ``sources`` says by mid what m-lines carry that are not the tap's
+        default, a publisher's second video for example.  Raises ConnectFailed when the offer is
+        for another transport than the first: then it takes a new tap.
+        """
         ...
 
     async def ended(self) -> str:
@@ -106,6 +115,13 @@ class Taps(Protocol):
 
     def open(self, uid: str, *, screen: bool = False) -> Tap:
         """A tap for one connection of one publisher."""
+        ...
+
+    def unheard(self, uid: str, reason: str, *, screen: bool = False) -> None:
+        """A publisher cannot be heard though it is there; it is tried again.
+
+        Taps themselves tell of connections that do not come up.
+        """
         ...
 
 

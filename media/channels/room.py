@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class RoomChannel:
         token: str | None,
         wants: Wants,
         taps: Taps,
+        tls: ssl.SSLContext | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self._base = url.removeprefix("room+").rstrip("/")
@@ -77,6 +79,7 @@ class RoomChannel:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._wants = wants
         self._taps = taps
+        self._tls = tls
         self._patience_s = patience_s
         self._queue: asyncio.Queue[ChannelEvent | ChannelError] = asyncio.Queue(QUEUE)
         self._sessions: dict[Key, _Session] = {}
@@ -88,7 +91,8 @@ class RoomChannel:
 
     async def join(self) -> None:
         """Enter as a listener and begin to subscribe to everybody at once."""
-        self._http = aiohttp.ClientSession(headers=self._headers)
+        connector = aiohttp.TCPConnector(ssl=self._tls or True)
+        self._http = aiohttp.ClientSession(headers=self._headers, connector=connector)
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._follower = asyncio.create_task(self._follow(opened), name="room-events")
         self._follower.add_done_callback(self._followed)
@@ -258,7 +262,11 @@ class RoomChannel:
         url = f"{self._base}/whep/{self._cname}/{quote(uid, safe='')}?"
         url += urlencode({**query, "as": self._uid})
         return Subscription(
-            self._http_session(), url, lambda: self._taps.open(uid, screen=screen), kinds
+            self._http_session(),
+            url,
+            lambda: self._taps.open(uid, screen=screen),
+            kinds,
+            lambda reason: self._taps.unheard(uid, reason, screen=screen),
         )
 
     def _unsubscribe(self, session: _Session) -> None:

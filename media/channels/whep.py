@@ -1,7 +1,5 @@
 """One subscription to one publisher over WHEP, kept alive until it is closed."""
 
-import asyncio
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urljoin
@@ -9,15 +7,13 @@ from urllib.parse import urljoin
 import aiohttp
 import structlog
 
-from media.channels.backoff import pauses
 from media.channels.base import Tap
+from media.channels.listening import Listening
 from media.errors import ChannelError, ChannelRefused
 from media.tape.model import Kind
 
 OFFER_TIMEOUT = aiohttp.ClientTimeout(total=8)
 DELETE_TIMEOUT = aiohttp.ClientTimeout(total=2)
-STEADY_S = 10.0  # a connection that lasted so long was a good one: back-off begins anew
-CLOSE_S = 4.0
 MAX_ANSWER = 256 * 1024  # bytes
 
 log = structlog.get_logger(__name__)
@@ -49,37 +45,17 @@ class Subscription:
         url: str,
         open_tap: Callable[[], Tap],
         kinds: frozenset[Kind],
+        unheard: Callable[[str], None],
     ) -> None:
         self._http = http
         self._url = url
         self._open_tap = open_tap
         self._kinds = kinds
-        self._task = asyncio.create_task(self._keep(), name="whep")
+        self._listening = Listening(self._listen, unheard)
 
     async def close(self) -> None:
         """Leave the publisher; bounded, idempotent."""
-        self._task.cancel()
-        _, late = await asyncio.wait({self._task}, timeout=CLOSE_S)
-        if late:
-            log.warning("a subscription did not close in time")
-
-    async def _keep(self) -> None:
-        waits = pauses()
-        while True:
-            began_s = time.monotonic()
-            try:
-                await self._listen()
-            except ChannelRefused as exc:
-                log.error("a publisher cannot be heard", error=str(exc))
-                return
-            except ChannelError as exc:
-                log.warning("a tap failed, trying again", error=str(exc))
-            except Exception:
-                # Whatever it was, the publisher is still there and to be heard.
-                log.exception("a tap failed in an unforeseen way, trying again")
-            if time.monotonic() - began_s > STEADY_S:
-                waits = pauses()
-            await asyncio.sleep(next(waits))
+        await self._listening.close()
 
     async def _listen(self) -> None:
         """One connection, from the offer until it dies."""

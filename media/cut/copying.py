@@ -1,11 +1,11 @@
-"""Where copied lines (Opus, H.264, VP8) are cut into segments: decisions only, no files."""
+"""Where copied lines are cut into segments: decisions only, no files."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from media.cut import opus
+from media.cut import opus, sound_packet
 from media.cut.cursor import LineState, Mark
 from media.cut.pauses import Pauses
 from media.cut.picture import decodable
@@ -17,6 +17,7 @@ TARGET_NS = 15 * NS
 _GAP_NS = {Kind.AUDIO: 2 * NS, Kind.VIDEO: 40 * NS}
 _FORCED_NS = 330 * NS  # video without a key frame is cut here in any case,
 _FORCED_BYTES = 50_000_000  # or here
+_SHORTEST_NS = NS // 1000  # nobody sees less, and names of segments tell no less apart
 _FRAME_NS = NS // 15  # a picture's duration when nothing says otherwise
 
 
@@ -71,7 +72,7 @@ class Splitter:
         heard = self._pauses.audible(fresh)
         if heard and heard[0].track.kind is Kind.VIDEO:
             return decodable(heard, usable=self._state.forced)
-        return [frame for frame in heard if opus.samples(frame.data)]
+        return [frame for frame in heard if sound_packet.samples(frame)]
 
     def _take(self, frame: Frame) -> None:
         run = self._run
@@ -82,13 +83,19 @@ class Splitter:
             if frame.keyframe:
                 self._begin(frame, discontinuity=True, resumed=True)
         elif _reshaped(run, frame):
-            self._close(frame.time_ns)
-            self._begin(frame, discontinuity=True, resumed=False)
+            self._reshape(run, frame)
         elif _due(run, frame):
             self._close(frame.time_ns)
             self._begin(frame, discontinuity=False, resumed=False)
         if self._run is not None:
             self._run.append(frame)
+
+    def _reshape(self, run: Run, frame: Frame) -> None:
+        if frame.time_ns - run.start_ns < _SHORTEST_NS:
+            self._begin(frame, discontinuity=run.discontinuity, resumed=run.resumed)
+        else:
+            self._close(frame.time_ns)
+            self._begin(frame, discontinuity=True, resumed=False)
 
     def _begin_first(self, frame: Frame) -> None:
         state, start_ns = self._state, self._first
@@ -165,7 +172,7 @@ def _end_ns(run: Run) -> int:
     """When the last frame of a segment ends."""
     last = run.last
     if last.track.kind is Kind.AUDIO:
-        return last.time_ns + opus.samples(last.data) * NS // opus.RATE
+        return last.time_ns + sound_packet.samples(last) * NS // opus.RATE
     times = [frame.time_ns for frame in run.frames[-30:]]
     steps = [b - a for a, b in itertools.pairwise(times)]
     return last.time_ns + (int(median(steps)) if steps else _FRAME_NS)

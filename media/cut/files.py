@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from media.cut import aac, opus
+from media.cut import aac, sound_packet
 from media.cut.copying import Run
 from media.cut.lines import Line
 from media.cut.model import Container, Segment
@@ -13,20 +13,26 @@ from media.cut.transcoding import Piece
 from media.mux import adts, opus_ts
 from media.mux.mpegts import TransportStream, TsPacket, ticks
 from media.mux.output import complete
+from media.mux.wav import WavFile
 from media.mux.webm import WebmFile
-from media.tape.model import Frame, Kind
+from media.tape.model import NS, Frame, Kind
 
-_WEBM = ("vp8", "vp9", "av1")
+_TS = frozenset(("h264", "opus"))  # the others cannot be put into a transport stream
+_RESET_NS = NS // 10  # clocks that part by more were set anew
 
 
 def copied(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
     """A segment whose packets are the publisher's own."""
     codec = run.frames[0].codec.key
-    container: Container = "webm" if codec in _WEBM else "ts"
+    container: Container = "webm" if line.kind is Kind.VIDEO else "wav"
+    if codec in _TS:
+        container = "ts"
     path = _path(line, run.start_ns, container, out_dir)
     with complete(path) as part:
         if container == "webm":
             _write_webm(run, part)
+        elif container == "wav":
+            _write_wav(run, part)
         elif line.kind is Kind.VIDEO:
             _write_h264(run, part, origin_ns)
         else:
@@ -50,7 +56,7 @@ def copied(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
 def transcoded(
     line: Line, piece: Piece, tracks: Sequence[Sequence[Frame]], origin_ns: int, out_dir: Path
 ) -> Segment:
-    """A segment of AAC made of a line's Opus."""
+    """A segment of AAC made of a line's sound."""
     span, profile = piece.span, aac.PROFILES[0]
     pcm = render(
         tracks, origin_ns, first=span.sample, count=span.samples, channels=profile.channels
@@ -83,7 +89,7 @@ def _path(line: Line, start_ns: int, container: Container, out_dir: Path) -> Pat
 
 def _write_opus(run: Run, path: Path, origin_ns: int) -> None:
     with TransportStream(path, timed_audio=True) as stream:
-        index = stream.add_opus(max(opus.channels(frame.data) for frame in run.frames))
+        index = stream.add_opus(max(map(sound_packet.channels, run.frames)))
         for frame in run.frames:
             time = ticks(frame.time_ns, origin_ns)
             stream.write(TsPacket(index, time, opus_ts.unit(frame.data)))
@@ -99,7 +105,8 @@ def _write_h264(run: Run, path: Path, origin_ns: int) -> None:
 
 def _write_webm(run: Run, path: Path) -> None:
     ends = [frame.time_ns for frame in run.frames[1:]] + [run.end_ns]
-    with WebmFile(path, run.frames[0].codec.key, run.width, run.height) as file:
+    first = run.frames[0]
+    with WebmFile(path, first.codec.key, run.width, run.height, first.data) as file:
         for frame, end_ns in zip(run.frames, ends, strict=True):
             file.write(
                 frame.data,
@@ -107,3 +114,23 @@ def _write_webm(run: Run, path: Path) -> None:
                 duration_ns=end_ns - frame.time_ns,
                 keyframe=frame.keyframe,
             )
+
+
+def _write_wav(run: Run, path: Path) -> None:
+    before: Frame | None = None
+    codec = run.frames[0].codec
+    with WavFile(path, codec.key, codec.channels) as file:
+        for frame in run.frames:
+            if before is not None:
+                file.rest(_missing_ticks(before, frame))
+            file.write(frame.data)
+            before = frame
+
+
+def _missing_ticks(before: Frame, after: Frame) -> int:
+    """The hole between two packets, by RTP time unless that was set anew."""
+    rate = after.codec.clock_rate
+    by_rtp = after.rtp_time - before.rtp_time
+    by_wall = (after.time_ns - before.time_ns) * rate // NS
+    elapsed = by_rtp if abs(by_rtp - by_wall) * NS <= _RESET_NS * rate else by_wall
+    return max(0, elapsed - len(before.data) // before.codec.channels)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from media.tape.model import Source
 
 MediaKind = Literal["audio", "video", "audio_and_video"]
-Container = Literal["ts", "webm"]
+Container = Literal["ts", "webm", "wav"]
 StreamMode = Literal["default", "standard", "original"]
 
 NOBODY = "0"  # the uid of a mix
@@ -37,7 +37,7 @@ class Segment:
     discontinuity: bool  # it does not continue the segment before it in its line
     width: int = 0  # pixels; 0 without a picture
     height: int = 0
-    codec: str = ""  # "h264", "vp8", "aac", "opus"; of a mix the picture's
+    codec: str = ""  # as Codec.key, or "aac"; of a mix the picture's
     resumed: bool = False  # its line begins here, or comes back after an interruption
 
 
@@ -77,6 +77,6 @@ class CompositeSpec:
 class IndividualSpec:
     """How each publisher's media is stored apart."""
 
-    stream_mode: StreamMode = "default"  # "original" copies Opus, the others make AAC of it
+    stream_mode: StreamMode = "default"  # "original" copies sound, the others make AAC of it
     audio: bool = True
     video: bool = True

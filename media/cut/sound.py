@@ -1,51 +1,19 @@
-"""Decodes Opus lines onto the recording's sample grid and mixes them."""
+"""Decodes lines of sound onto the recording's sample grid and mixes them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-import av
 import numpy as np
-import structlog
-from av.audio.codeccontext import AudioCodecContext
 
-from media.cut import limiter, opus
+from media.cut import limiter
 from media.cut.limiter import Pcm
 from media.cut.sound_clock import Placed, place
+from media.cut.sound_decoder import SoundDecoder, sound_decoder
 from media.tape.model import Frame
-
-_log = structlog.get_logger(__name__)
 
 PREROLL = 4800  # samples a decoder is warmed up for; RFC 7845 §4.6 asks for 80 ms
 _FADE = 120  # samples: 2.5 ms at the edges of a hole, against clicks
-_FULL_SCALE = np.float32(32768.0)
-
-
-class OpusDecoder:
-    """One decoder of one track; damaged packets give None."""
-
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
-        self._context = AudioCodecContext.create("libopus", "r")
-        self._context.sample_rate = opus.RATE
-        self._context.layout = "stereo" if channels == 2 else "mono"
-        self._context.thread_count = 1
-
-    def decode(self, packet: bytes) -> Pcm | None:
-        """The samples of one packet, full scale 1.0."""
-        try:
-            frames = self._context.decode(av.Packet(packet))
-        except av.FFmpegError as error:
-            _log.debug("An audio packet could not be decoded.", error=str(error))
-            return None
-        pieces = [self._samples(frame) for frame in frames]
-        return np.concatenate(pieces, axis=1) if pieces else None
-
-    def _samples(self, frame: av.AudioFrame) -> Pcm:
-        count = frame.samples * self._channels
-        raw = np.frombuffer(frame.planes[0], np.int16, count)  # type: ignore[call-overload]  # a plane is a buffer
-        wave: Pcm = raw.reshape(-1, self._channels).T.astype(np.float32) / _FULL_SCALE
-        return wave
 
 
 class TrackSound:
@@ -54,7 +22,9 @@ class TrackSound:
     def __init__(self, first: int, count: int, channels: int) -> None:
         self.pcm: Pcm = np.zeros((channels, count), np.float32)
         self._first = first
-        self._decoder = OpusDecoder(channels)
+        self._channels = channels
+        self._decoder: SoundDecoder | None = None
+        self._decodes = ""  # Codec.key
         self._end: int | None = None  # grid position after the last sample written
 
     def __enter__(self) -> Self:
@@ -70,14 +40,21 @@ class TrackSound:
 
     def add(self, placed: Placed) -> None:
         """Decode the next packet into its place."""
-        sound = self._decoder.decode(placed.frame.data)
+        decoder = self._decoder_for(placed.frame)
+        sound = decoder.decode(placed.frame.data)
         if sound is None:
             return
         sound = _stretched(sound, placed.length)
         if not placed.joined or self._end is None:
             self.finish()
             sound[:, :_FADE] *= _ramp(min(_FADE, sound.shape[1]))
-        self._write(sound, placed.start)
+        self._write(sound, placed.start - decoder.delay)
+
+    def _decoder_for(self, frame: Frame) -> SoundDecoder:
+        if self._decoder is None or self._decodes != frame.codec.key:
+            self._decoder = sound_decoder(frame.codec, self._channels)
+            self._decodes = frame.codec.key
+        return self._decoder
 
     def finish(self) -> None:
         """Let the sound end softly here; more may follow."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from media.cut import opus
+from media.cut.sound_packet import position, samples
 from media.tape.model import NS, Frame
 
 LEAD_NS = 4 * NS  # a slice must see the packets this long before it to place its own
@@ -30,61 +31,64 @@ class Placed:
     joined: bool  # follows the packet before it without a hole
 
 
+_Row = tuple[Frame, int, int]  # a packet, its RTP time and its length, both at 48 kHz
+
+
 def place(frames: Sequence[Frame], origin_ns: int) -> list[Placed]:
     """Lay the packets of one track, in order of their RTP time, on the grid."""
     placed: list[Placed] = []
-    for run in _runs([frame for frame in frames if opus.samples(frame.data)]):
+    rows = [(frame, position(frame), length) for frame in frames if (length := samples(frame))]
+    for run in _runs(rows):
         placed += _place_run(run, origin_ns)
     return placed
 
 
-def _runs(frames: Sequence[Frame]) -> Iterator[list[Frame]]:
+def _runs(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
     """Stretches without long pauses, in which RTP time and wall clock go together."""
-    run: list[Frame] = []
-    for frame in frames:
-        if run and _parted(run[-1], frame):
+    run: list[_Row] = []
+    for row in rows:
+        if run and _parted(run[-1], row):
             yield run
             run = []
-        run.append(frame)
+        run.append(row)
     if run:
         yield run
 
 
-def _parted(before: Frame, after: Frame) -> bool:
-    by_wall = after.time_ns - before.time_ns
-    by_rtp = (after.rtp_time - before.rtp_time) * NS // opus.RATE
+def _parted(before: _Row, after: _Row) -> bool:
+    by_wall = after[0].time_ns - before[0].time_ns
+    by_rtp = (after[1] - before[1]) * NS // opus.RATE
     return by_wall >= _HOLE_NS or abs(by_wall - by_rtp) > _JUMP_NS
 
 
-def _place_run(run: Sequence[Frame], origin_ns: int) -> list[Placed]:
+def _place_run(run: Sequence[_Row], origin_ns: int) -> list[Placed]:
     offset = _Offset(run, origin_ns)
-    starts = [frame.rtp_time + offset.at(frame.time_ns) for frame in run]
+    starts = [rtp + offset.at(frame.time_ns) for frame, rtp, _ in run]
     placed = []
-    end_rtp = None
-    for i, frame in enumerate(run):
-        length = own = opus.samples(frame.data)
-        if i + 1 < len(run) and run[i + 1].rtp_time == frame.rtp_time + own:
+    end = None
+    for i, (frame, rtp, own) in enumerate(run):
+        joined, end, length = rtp == end, rtp + own, own
+        if i + 1 < len(run) and run[i + 1][1] == end:
             length = max(1, starts[i + 1] - starts[i])
-        placed.append(Placed(frame, starts[i], length, joined=frame.rtp_time == end_rtp))
-        end_rtp = frame.rtp_time + own
+        placed.append(Placed(frame, starts[i], length, joined))
     return placed
 
 
 class _Offset:
     """Grid position minus RTP time of one run, over time."""
 
-    def __init__(self, run: Sequence[Frame], origin_ns: int) -> None:
+    def __init__(self, run: Sequence[_Row], origin_ns: int) -> None:
         self._origin_ns = origin_ns
         seconds: dict[int, list[int]] = {}
-        for frame in run:
-            second = (frame.time_ns - origin_ns) // NS
-            seconds.setdefault(second, []).append(self._raw(frame))
+        for row in run:
+            second = (row[0].time_ns - origin_ns) // NS
+            seconds.setdefault(second, []).append(self._raw(row))
         # knots[g]: the median over the second before g, known at time g.
         self._knots = {second + 1: median(raws) for second, raws in seconds.items()}
-        self._head = median(self._raw(frame) for frame in run[:_HEAD])
+        self._head = median(self._raw(row) for row in run[:_HEAD])
 
-    def _raw(self, frame: Frame) -> int:
-        return (frame.time_ns - self._origin_ns) * opus.RATE // NS - frame.rtp_time
+    def _raw(self, row: _Row) -> int:
+        return (row[0].time_ns - self._origin_ns) * opus.RATE // NS - row[1]
 
     def at(self, time_ns: int) -> int:
         """The difference to add to an RTP time, in samples."""

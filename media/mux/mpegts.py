@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
-from av.container import OutputContainer
 from av.stream import Stream
+
+from media.mux.muxer import Muxer
 
 CLOCK_HZ = 90_000
 # Recordings begin at this timestamp, so that decode times and clock references stay positive.
@@ -26,7 +25,6 @@ _OPTIONS = {
     # in to the middle of one: ten a second, as in broadcasts, are 30 kbit/s for nothing.
     "pat_period": "1",
     "sdt_period": "5",
-    "fflags": "+bitexact",
 }
 
 
@@ -40,7 +38,7 @@ class TsPacket:
     keyframe: bool = True
 
 
-class TransportStream:
+class TransportStream(Muxer):
     """One TS file.  Add the streams, write packets in order of time, close.
 
     With ``timed_audio`` every audio packet carries its own timestamp, so that holes stay holes;
@@ -49,21 +47,8 @@ class TransportStream:
 
     def __init__(self, path: Path, *, timed_audio: bool = False) -> None:
         options = _OPTIONS | ({"pes_payload_size": "0"} if timed_audio else {})
-        self._container: OutputContainer = av.open(
-            str(path), "w", format="mpegts", container_options=options
-        )
+        super().__init__(path, "mpegts", **options)
         self._last: dict[int, int] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def add_h264(self, width: int, height: int) -> int:
         """A video stream in Annex B form."""
@@ -93,10 +78,6 @@ class TransportStream:
         unit.pts = unit.dts = time
         unit.is_keyframe = packet.keyframe
         self._container.mux(unit)
-
-    def close(self) -> None:
-        """Idempotent."""
-        self._container.close()
 
 
 def ticks(at_ns: int, origin_ns: int) -> int:

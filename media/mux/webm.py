@@ -1,35 +1,27 @@
 """WebM files of already encoded video, seekable, each from zero."""
 
+import io
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
+from av.stream import Stream
+
+from media.mux.muxer import Muxer
 
 _MILLISECONDS = Fraction(1, 1000)
-# Without bitexact the muxer writes random ids, and a file made twice would differ.
-_OPTIONS = {"fflags": "+bitexact"}
+_DELIMITER = b"\x12\x00"  # an AV1 temporal delimiter; only bare streams of OBUs have them
 
 
-class WebmFile:
-    """One WebM file with a single VP8 or VP9 stream.  Closing writes duration and cues."""
+class WebmFile(Muxer):
+    """One WebM file with a single VP8, VP9 or AV1 stream.  Closing writes duration and cues."""
 
-    def __init__(self, path: Path, codec: str, width: int, height: int) -> None:
-        self._container = av.open(str(path), "w", format="webm", container_options=_OPTIONS)
-        self._stream = self._container.add_mux_stream(codec, width=width, height=height)
+    def __init__(self, path: Path, codec: str, width: int, height: int, first: bytes) -> None:
+        """``first`` is the picture that the file will begin with."""
+        super().__init__(path, "webm")
+        stream = self._with_sequence_header(first) if codec == "av1" else None
+        self._stream = stream or self._container.add_mux_stream(codec, width=width, height=height)
         self._last_ms = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def write(self, data: bytes, *, time_ns: int, duration_ns: int, keyframe: bool) -> None:
         """Append a picture.  Times count from the start of the file and must grow."""
@@ -42,6 +34,13 @@ class WebmFile:
         unit.is_keyframe = keyframe
         self._container.mux(unit)
 
-    def close(self) -> None:
-        """Idempotent."""
-        self._container.close()
+    def _with_sequence_header(self, first: bytes) -> Stream | None:
+        """A stream that has its CodecPrivate; None if the first picture is no key frame."""
+        try:
+            with av.open(io.BytesIO(_DELIMITER + first), format="obu") as bare:
+                template = bare.streams.video[0]
+                if not template.codec_context.extradata:
+                    return None
+                return self._container.add_stream_from_template(template, opaque=True)
+        except av.FFmpegError:
+            return None

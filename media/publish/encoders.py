@@ -1,8 +1,10 @@
 """Real-time encoders, one frame in, one frame out.  Used by one thread each, never by the loop."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from typing import Protocol
 
 import av
 import numpy as np
@@ -12,6 +14,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from media.errors import FarmError
+from media.publish.open_encoder import open_encoder
 
 AUDIO_RATE = 48_000  # Hz, of every Opus stream
 VIDEO_RATE = 90_000  # Hz, of every video RTP clock
@@ -39,7 +42,17 @@ _VIDEO = {
             "x264-params": "scenecut=0:annexb=1:repeat-headers=1:sliced-threads=0",
         },
     ),
+    "av1": (
+        "libsvtav1",
+        {
+            "preset": "8",  # faster ones smear what moves
+            # Low delay, constant bitrate, one thread.
+            "svtav1-params": "pred-struct=1:rc=2:rtc=1:lp=1",
+        },
+    ),
 }
+# It writes to stderr by itself, and hears of nothing but this.  What fails is raised all the same.
+os.environ.setdefault("SVT_LOG", "0")
 
 
 class CannotEncode(FarmError):
@@ -55,13 +68,13 @@ def _our_errors(name: str) -> Iterator[None]:
 
 
 class VideoEncoder:
-    """VP8, VP9 or H.264 (constrained baseline, Annex B) without any delay."""
+    """VP8, VP9, H.264 (constrained baseline, Annex B) or AV1 without any delay."""
 
     def __init__(
         self, codec: str, *, width: int, height: int, fps: float, bitrate: int, keyframe_s: float
     ) -> None:
         if codec not in _VIDEO:
-            raise CannotEncode(f"publishing {codec} is not possible yet; vp8, vp9 and h264 are")
+            raise CannotEncode(f"{codec} cannot be published; {', '.join(_VIDEO)} can")
         name, options = _VIDEO[codec]
         context = av.CodecContext.create(name, "w")
         if not isinstance(context, VideoCodecContext):  # a promise of PyAV, told to the checker
@@ -74,7 +87,7 @@ class VideoEncoder:
         context.thread_count = 1
         context.options = options
         with _our_errors(name):
-            context.open()
+            open_encoder(context)
         self._context = context
         self._name = name
 
@@ -95,6 +108,50 @@ class VideoEncoder:
         with _our_errors(self._name):
             packets = self._context.encode(frame)
         return b"".join(bytes(p) for p in packets), any(p.is_keyframe for p in packets)
+
+
+class SoundEncoder(Protocol):
+    """Encodes sound of 48 kHz in packets of 20 ms."""
+
+    delay: int  # samples: what comes out of the decoder is this much late
+
+    def encode(self, samples: NDArray[np.int16], time: int) -> bytes:
+        """One packet of 960 interleaved samples per channel; ``time`` in samples."""
+        ...
+
+
+class TelephoneEncoder:
+    """G.711 at 8 kHz or G.722 at 16 kHz, mono; the sound must hold nothing near half of that."""
+
+    delay = 0
+
+    def __init__(self, codec: str) -> None:
+        """``codec``: ``"pcmu"``, ``"pcma"``, ``"g722"``."""
+        name, rate = _TELEPHONE[codec]
+        context = av.CodecContext.create(name, "w")
+        if not isinstance(context, AudioCodecContext):
+            raise CannotEncode(f"{name} is no audio encoder")
+        context.sample_rate, context.format, context.layout = rate, "s16", "mono"
+        context.time_base = Fraction(1, rate)
+        with _our_errors(name):
+            context.open()
+        self._context, self._name = context, name
+        self._step = AUDIO_RATE // rate
+
+    def encode(self, samples: NDArray[np.int16], time: int) -> bytes:
+        """One packet of 960 mono samples."""
+        thinned = np.ascontiguousarray(samples.reshape(1, -1)[:, :: self._step])
+        frame = av.AudioFrame.from_ndarray(thinned, "s16", "mono")
+        frame.sample_rate, frame.pts = AUDIO_RATE // self._step, time // self._step
+        with _our_errors(self._name):
+            return b"".join(bytes(packet) for packet in self._context.encode(frame))
+
+
+_TELEPHONE = {
+    "pcmu": ("pcm_mulaw", 8000),
+    "pcma": ("pcm_alaw", 8000),
+    "g722": ("g722", 16_000),
+}
 
 
 class OpusEncoder:

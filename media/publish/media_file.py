@@ -45,13 +45,14 @@ class FileSource:
         size: tuple[int, int] | None = None,
         bitrate: int | None = None,
     ) -> None:
-        """``video``: ``"vp8"``, ``"vp9"``, ``"h264"``, ``"auto"`` (the file's own), or None."""
+        """``video``: a codec as in options.Video, ``"auto"`` (the file's own), or None."""
         self._path = path
         with _our_errors(path):
             self._facts = inspect(path)
         self.video = self._choose(video)
         self._audio = audio and self._facts.audio_codec is not None
         self._size, self._bitrate = size, bitrate
+        self.audio = "opus"
         self.channels = 2 if self._facts.channels > 1 else 1
         wanted = ((Kind.VIDEO, self.video is not None), (Kind.AUDIO, self._audio))
         copied = self._copies_video()

@@ -11,32 +11,43 @@ from media.rtp.codec import Codec
 from media.tape.model import Kind
 
 _FEEDBACK = ("nack", "nack pli", "ccm fir")
-_PAYLOAD_TYPES = {"vp8": 96, "vp9": 98, "h264": 102, "opus": 111}
-_NAMES = {"vp8": "VP8", "vp9": "VP9", "h264": "H264"}
+_PAYLOAD_TYPES = {
+    "vp8": 96,
+    "vp9": 98,
+    "h264": 102,
+    "av1": 45,
+    "opus": 111,
+    "pcmu": 0,  # RFC 3551 §6: these have their numbers for ever
+    "pcma": 8,
+    "g722": 9,
+}
+_TELEPHONE_HZ = 8000  # of G.722 too, by a historic error (RFC 3551 §4.5.2)
 
 
 def codecs(source: MediaSource) -> dict[Kind, Codec]:
     """The codec of each track of a source."""
     found: dict[Kind, Codec] = {}
     if Kind.AUDIO in source.kinds:
-        stereo = ";stereo=1;sprop-stereo=1" if source.channels == 2 else ""
-        found[Kind.AUDIO] = Codec(
-            "opus",
-            _PAYLOAD_TYPES["opus"],
-            AUDIO_RATE,
-            2,  # RFC 7587 §7: always two, whatever is in it
-            f"minptime=20;useinbandfec=0{stereo}",
-            ("nack",),
-        )
+        found[Kind.AUDIO] = _audio(source)
     if Kind.VIDEO in source.kinds and source.video is not None:
         found[Kind.VIDEO] = Codec(
-            _NAMES[source.video],
+            source.video.upper(),
             _PAYLOAD_TYPES[source.video],
             VIDEO_RATE,
             fmtp=_video_fmtp(source),
             feedback=_FEEDBACK,
         )
     return found
+
+
+def _audio(source: MediaSource) -> Codec:
+    name, feedback = source.audio, ("nack",)
+    number = _PAYLOAD_TYPES[name]
+    if name != "opus":
+        return Codec(name.upper(), number, _TELEPHONE_HZ, feedback=feedback)
+    stereo = ";stereo=1;sprop-stereo=1" if source.channels == 2 else ""
+    # RFC 7587 §7: always two channels, whatever is in it.
+    return Codec(name, number, AUDIO_RATE, 2, f"minptime=20;useinbandfec=0{stereo}", feedback)
 
 
 def sections(tracks: Iterable[OutgoingTrack], *, stream: str) -> list[MediaSection]:
@@ -70,4 +81,4 @@ def _video_fmtp(source: MediaSource) -> str:
     if source.video == "h264":
         profile = source.profile_level_id
         return f"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={profile}"
-    return "profile-id=0" if source.video == "vp9" else ""
+    return {"vp9": "profile-id=0", "av1": "profile=0"}.get(source.video or "", "")

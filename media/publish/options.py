@@ -23,6 +23,9 @@ class Audio(StrEnum):
     """What to send as sound."""
 
     OPUS = "opus"
+    PCMU = "pcmu"  # G.711
+    PCMA = "pcma"
+    G722 = "g722"
     NONE = "none"
 
 

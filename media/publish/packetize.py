@@ -1,8 +1,11 @@
 """Cuts encoded frames into RTP payloads; pure, one small class per codec."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
+
+from media.tape.payload import obu
 
 MAX_PAYLOAD = 1180  # bytes; with RTP, SRTP, UDP and IPv6 headers still below 1280
 _PICTURE_IDS = 1 << 15
@@ -16,8 +19,8 @@ class Packetizer(Protocol):
         ...
 
 
-class OpusPacketizer:
-    """One packet is one payload (RFC 7587)."""
+class SoundPacketizer:
+    """One packet is one payload (RFC 7587; G.711 and G.722: RFC 3551 §4.5)."""
 
     def payloads(self, frame: bytes, *, keyframe: bool) -> list[bytes]:
         """The packet itself."""
@@ -79,6 +82,56 @@ class H264Packetizer:
             else:
                 group.append(unit)
         return payloads + ([_together(group)] if group else [])
+
+
+class Av1Packetizer:
+    """AV1: as many OBUs in a packet as fit, each with its size (AOM RTP payload format 1.0)."""
+
+    def __init__(self, most: int = MAX_PAYLOAD) -> None:
+        """``most``: bytes of a payload, at least 8."""
+        self._most = most
+
+    def payloads(self, frame: bytes, *, keyframe: bool) -> list[bytes]:
+        """A temporal unit in the low-overhead format; its delimiters stay behind (§5)."""
+        packets: list[_Av1Packet] = [_Av1Packet()]
+        for unit in obu.units(frame):
+            if obu.kind(unit) in obu.STORED:
+                self._put(obu.unsized(unit), packets)
+        packets[0].new_sequence = keyframe
+        return [packet.payload() for packet in packets]
+
+    def _put(self, unit: bytes, packets: list["_Av1Packet"]) -> None:
+        while True:
+            # A size takes two bytes here at most.
+            room = self._most - packets[-1].size - 2
+            if room <= 0:
+                packets.append(_Av1Packet())
+                continue
+            packets[-1].elements.append(unit[:room])
+            unit = unit[room:]
+            if not unit:
+                return
+            packets[-1].goes_on = True
+            packets.append(_Av1Packet(continues=True))
+
+
+@dataclass(slots=True)
+class _Av1Packet:
+    """Elements behind an aggregation header: Z, Y, W (0: every element has a size), N (§4.4)."""
+
+    continues: bool = False
+    goes_on: bool = False
+    new_sequence: bool = False
+    elements: list[bytes] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return 1 + sum(2 + len(element) for element in self.elements)
+
+    def payload(self) -> bytes:
+        head = self.continues << 7 | self.goes_on << 6 | self.new_sequence << 3
+        pieces = [obu.to_leb128(len(element)) + element for element in self.elements]
+        return bytes([head]) + b"".join(pieces)
 
 
 _ACCESS_UNIT_DELIMITER, _STAP_A, _FU_A = 9, 24, 28

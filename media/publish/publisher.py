@@ -20,6 +20,8 @@ from media.publish.signalling import Signalling, open_signalling
 from media.publish.sources import MediaSource, PatternSource
 from media.publish.track import OutgoingTrack
 from media.rtc.drain import Drain
+from media.rtc.interfaces import addresses_for
+from media.rtc.network import Network
 from media.rtc.peer import Peer
 from media.rtc.sdp import parse
 from media.tape.model import Kind
@@ -77,16 +79,16 @@ async def publish(
 
 def open_source(options: PublishOptions) -> MediaSource:
     """The media that the options ask for; blocks while a file is inspected."""
-    if options.video is Video.AV1:
-        raise CannotEncode("publishing av1 is not possible yet; vp8, vp9 and h264 are")
-    audio = options.audio is Audio.OPUS
-    if options.video is Video.NONE and not audio:
+    audio = None if options.audio is Audio.NONE else options.audio.value
+    if options.video is Video.NONE and audio is None:
         raise ChannelRefused("there is nothing to publish without sound and picture")
     if options.media is not None:
+        if audio not in (None, Audio.OPUS):
+            raise CannotEncode(f"{audio} can be published with the pattern only")
         return FileSource(
             options.media,
             video=_wanted(options.video, "auto"),
-            audio=audio,
+            audio=audio is not None,
             size=options.size,
             bitrate=options.bitrate,
         )
@@ -126,6 +128,7 @@ class _Publisher:
             on_rtcp=self._on_rtcp,
             on_closed=self._on_closed,
             drain=self._drain,
+            network=Network(addresses=addresses_for(options.channel)),
         )
         self._sender: Sender | None = None
 
@@ -182,9 +185,11 @@ class _Publisher:
         self, sender: Sender, stop: asyncio.Event, commands: asyncio.Queue[Command]
     ) -> str:
         sending = asyncio.create_task(sender.run(), name="send")
+        put_out = asyncio.create_task(self._signalling.ended(), name="put-out")
         ends: dict[asyncio.Future[Any], str] = {
             sending: "stopped",
             self._lost: "lost",
+            put_out: "lost",
             asyncio.create_task(stop.wait(), name="stop"): "stopped",
             asyncio.create_task(self._obey(sender, commands), name="obey"): "left",
         }
@@ -194,8 +199,9 @@ class _Publisher:
             )
             for end in done:
                 end.result()  # raises what went wrong
-            if self._lost in done:
-                raise ChannelError(f"the connection was lost: {self._lost.result()}")
+            for lost in (put_out, self._lost):
+                if lost in done:
+                    raise ChannelError(f"the connection was lost: {lost.result()}")
             return ends[done.pop()] if done else "time is up"
         finally:
             for end in ends:

@@ -1,11 +1,13 @@
 """How a publisher gets into a channel; apart from sending, one class per media server."""
 
+import asyncio
 from typing import Protocol
 from urllib.parse import quote, urljoin
 
 import aiohttp
 
 from media.errors import ChannelError, ChannelRefused
+from media.publish.janus import JanusPublisher
 from media.tape.model import Kind, Source
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -22,16 +24,25 @@ class Signalling(Protocol):
         """Tell the others."""
         ...
 
+    async def ended(self) -> str:
+        """Waits until the server has put us out; why it has.  Safe to cancel."""
+        ...
+
     async def leave(self) -> None:
         """Idempotent; harmless before join()."""
         ...
 
 
 def open_signalling(channel_url: str, *, cname: str, uid: str, source: Source) -> Signalling:
-    """The signalling for a channel URL (``room+http://host:port``)."""
+    """The signalling for a channel URL (``room+http://host:port``, ``janus+ws://host:port``).
+
+    Raises ChannelRefused for any other.
+    """
     scheme, _, rest = channel_url.partition("+")
+    if scheme == "janus" and rest.startswith(("ws://", "wss://")):
+        return JanusPublisher(channel_url, cname=cname, uid=uid, source=source)
     if scheme != "room" or not rest.startswith(("http://", "https://")):
-        raise ChannelRefused("publishing is possible to room+http://host:port channels so far")
+        raise ChannelRefused("publishing is possible to room+http and janus+ws channels")
     path = f"whip/{quote(cname, safe='')}/{quote(uid, safe='')}"
     query = "?source=screen" if source is Source.SCREEN else ""
     return Whip(f"{rest.rstrip('/')}/{path}{query}")
@@ -60,6 +71,11 @@ class Whip:
             raise ChannelError("nothing to mute before joining")
         body: dict[str, object] = {"kind": kind.value, "muted": muted}
         await self._ask("POST", f"{self._session}/mute", body)
+
+    async def ended(self) -> str:
+        """A room never says; its connection ends."""
+        never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        return await never
 
     async def leave(self) -> None:
         """DELETE the session; a room that has gone already is left as well."""

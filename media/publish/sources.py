@@ -3,11 +3,20 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from media.publish.encoders import AUDIO_RATE, OPUS_SAMPLES, VIDEO_RATE, OpusEncoder, VideoEncoder
+from media.publish.encoders import (
+    AUDIO_RATE,
+    OPUS_SAMPLES,
+    VIDEO_RATE,
+    OpusEncoder,
+    SoundEncoder,
+    TelephoneEncoder,
+    VideoEncoder,
+)
 from media.publish.pattern import PatternPicture
 from media.publish.tones import PatternSound
 from media.tape.model import Kind
 
+# Of units; a codec's RTP clock may be slower.
 CLOCK_RATES = {Kind.AUDIO: AUDIO_RATE, Kind.VIDEO: VIDEO_RATE}
 _AUDIO_STEP_S = 0.1  # how much sound is made at a time when there is no picture
 _KEYFRAME_S = 10.0
@@ -16,10 +25,10 @@ CONSTRAINED_BASELINE = "42e01f"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One encoded picture or one Opus packet."""
+    """One encoded picture or one packet of sound."""
 
     kind: Kind
-    time: int  # RTP clock ticks since the start, without wrapping
+    time: int  # in units of CLOCK_RATES since the start, without wrapping
     data: bytes
     keyframe: bool
 
@@ -39,7 +48,12 @@ class MediaSource(Protocol):
 
     @property
     def video(self) -> str | None:
-        """Name of the video codec: ``"vp8"``, ``"vp9"``, ``"h264"``."""
+        """Name of the video codec: ``"vp8"``, ``"vp9"``, ``"h264"``, ``"av1"``."""
+        ...
+
+    @property
+    def audio(self) -> str:
+        """Name of the audio codec: ``"opus"``, ``"pcmu"``, ``"pcma"``, ``"g722"``."""
         ...
 
     @property
@@ -69,7 +83,7 @@ class PatternSource:
         uid: str,
         *,
         video: str | None,
-        audio: bool,
+        audio: str | None,
         size: tuple[int, int],
         fps: int,
         bitrate: int,
@@ -89,8 +103,10 @@ class PatternSource:
                 keyframe_s=_KEYFRAME_S,
             )
         self._sound = PatternSound(uid) if audio else None
-        self._opus = OpusEncoder()
-        self.video = video
+        self.video, self.audio = video, audio or "opus"
+        self._voice: SoundEncoder = (
+            OpusEncoder() if self.audio == "opus" else TelephoneEncoder(self.audio)
+        )
         self.channels = 1
         self.profile_level_id = CONSTRAINED_BASELINE
         wanted = ((Kind.VIDEO, self._picture), (Kind.AUDIO, self._sound))
@@ -120,8 +136,8 @@ class PatternSource:
         """
         units = []
         while self._sound is not None and self._samples < until:
-            samples = self._sound.samples(self._samples + self._opus.delay, OPUS_SAMPLES)
-            data = self._opus.encode(samples, self._samples)
+            samples = self._sound.samples(self._samples + self._voice.delay, OPUS_SAMPLES)
+            data = self._voice.encode(samples, self._samples)
             units.append(Unit(Kind.AUDIO, self._samples, data, keyframe=True))
             self._samples += OPUS_SAMPLES
         return units

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from media.publish.clock import MediaClock
 from media.publish.packetize import (
+    Av1Packetizer,
     H264Packetizer,
-    OpusPacketizer,
     Packetizer,
+    SoundPacketizer,
     Vp8Packetizer,
     Vp9Packetizer,
 )
-from media.publish.sources import Unit
+from media.publish.sources import CLOCK_RATES, Unit
 from media.rtp import packet, rtcp
 from media.rtp.codec import Codec
 from media.tape.model import Kind
@@ -53,7 +54,8 @@ class OutgoingTrack:
 
     def rtp_time(self, unit: Unit) -> int:
         """The RTP timestamp of a unit."""
-        return (self._first_time + unit.time) & 0xFFFFFFFF
+        time = unit.time * self.codec.clock_rate // CLOCK_RATES[self.kind]
+        return (self._first_time + time) & 0xFFFFFFFF
 
     def mute(self, *, muted: bool) -> None:
         """Stop or go on; a picture goes on with a key frame."""
@@ -125,9 +127,13 @@ class OutgoingTrack:
 
 def _packetizer(codec: Codec) -> Packetizer:
     makers: dict[str, Callable[[], Packetizer]] = {
-        "opus": OpusPacketizer,
+        "opus": SoundPacketizer,
+        "pcmu": SoundPacketizer,
+        "pcma": SoundPacketizer,
+        "g722": SoundPacketizer,
         "vp8": lambda: Vp8Packetizer(secrets.randbits(15)),
         "vp9": lambda: Vp9Packetizer(secrets.randbits(15)),
         "h264": H264Packetizer,
+        "av1": Av1Packetizer,
     }
     return makers[codec.key]()

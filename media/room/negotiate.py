@@ -9,7 +9,7 @@ from media.rtp.codec import Codec
 from media.tape.model import Kind
 
 CODECS: Mapping[Kind, frozenset[str]] = {
-    Kind.AUDIO: frozenset({"opus"}),
+    Kind.AUDIO: frozenset({"opus", "pcmu", "pcma", "g722"}),
     Kind.VIDEO: frozenset({"vp8", "h264", "vp9", "av1"}),
 }
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -58,7 +58,7 @@ def take(offer: Description) -> tuple[tuple[MediaSection, ...], tuple[Sent, ...]
         tracks[sent.kind] = sent
         answer.append(_accept(section, sent))
     if not tracks:
-        raise NothingInCommon("the room takes Opus, and VP8, H.264, VP9 or AV1, to be sent to it")
+        raise NothingInCommon("the room takes Opus, G.711 and G.722, and VP8, H.264, VP9 and AV1")
     return tuple(answer), tuple(tracks.values())
 
 

@@ -17,7 +17,7 @@ from media.room.publisher import Publisher
 from media.room.session import Session, read_offer
 from media.room.subscriber import Subscriber
 from media.rtc.drain import Drain
-from media.rtc.peer import LOOPBACK
+from media.rtc.network import LOOPBACK
 from media.tape.model import Kind, Source
 
 log = structlog.get_logger(__name__)

@@ -15,7 +15,7 @@ from media.errors import ChannelError
 from media.room.errors import BadRequest, RoomError, RoomFull, WrongContentType
 from media.room.limits import Limits
 from media.room.room import Room
-from media.rtc.peer import LOOPBACK
+from media.rtc.network import LOOPBACK
 from media.tape.model import Kind, Source
 
 log = structlog.get_logger(__name__)

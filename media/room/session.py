@@ -9,7 +9,8 @@ from typing import ClassVar
 from media.room.errors import BadOffer
 from media.rtc import sdp
 from media.rtc.drain import Drain
-from media.rtc.peer import LOOPBACK, Peer
+from media.rtc.network import LOOPBACK, Network
+from media.rtc.peer import Peer
 
 _numbers = itertools.count(1)
 
@@ -43,7 +44,7 @@ class Session(ABC):
             on_rtcp=self._rtcp,
             on_closed=self._closed,
             drain=drain,
-            addresses=addresses,
+            network=Network(addresses=tuple(addresses)),
         )
 
     async def answer(self) -> str:

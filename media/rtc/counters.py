@@ -7,8 +7,6 @@ from dataclasses import dataclass
 class Counters:
     """Of one Peer; read them at any time."""
 
-    rtp_received: int = 0
-    rtcp_received: int = 0
     rtp_sent: int = 0
     rtcp_sent: int = 0
     unauthentic: int = 0  # SRTP or SRTCP authentication failed
@@ -17,4 +15,5 @@ class Counters:
     malformed: int = 0  # neither STUN, DTLS nor SRTP, or broken
     send_dropped: int = 0  # not connected, too long, or the socket was full
     socket_errors: int = 0
+    kernel_drops: int = 0  # datagrams that found the socket full
     callback_errors: int = 0  # exceptions out of on_rtp and on_rtcp

@@ -98,6 +98,8 @@ class DtlsSession:
         await self._dtls.stop()
         if reader is not None:
             await asyncio.gather(reader, return_exceptions=True)
+        # Some 100 kB of OpenSSL's, which would wait for the cyclic collector.
+        self._dtls._ssl = None
 
     def _state_changed(self) -> None:
         if self._dtls.state == "closed":

@@ -1,8 +1,12 @@
-"""ICE (RFC 8445) by aioice, on sockets and addresses of our choice."""
+"""ICE (RFC 8445) by aioice, on sockets, addresses and relays of our choice."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import errno
+import random
+import socket
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import aioice.ice
 import structlog
@@ -10,12 +14,19 @@ from aioice import Candidate as IceCandidate
 from aioice import Connection
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, StunProtocol
-from aioice.stun import Message
+from aioice.stun import Class, Message, Method, TransactionError
 
+from media.errors import ConnectFailed
+from media.rtc.interfaces import is_loopback
+from media.rtc.link import Address, Link
+from media.rtc.network import IceServer
+from media.rtc.opener import Opener
 from media.rtc.sdp import Candidate, Description
-from media.rtc.wire import Address, Wire
+from media.rtc.wire import Wire
 
 _MAX_CANDIDATES = 100  # of the remote side; as many as checks are allowed (RFC 8445 6.1.2.5)
+_BEST = 65535  # local preference (RFC 8445 5.1.2.1)
+_HIDDEN = ("0.0.0.0", 9)  # RFC 8839 5.1, for who must not know our address
 
 _log = structlog.get_logger(__name__)
 
@@ -23,26 +34,26 @@ _log = structlog.get_logger(__name__)
 class IceConnection(Connection):
     """An aioice connection with one component whose media does not pass through its queue.
 
-    aioice would leave loopback out and bind every interface; here ``addresses`` says which.
+    aioice would leave loopback out and bind every interface; here the opener's network says which.
     """
 
     def __init__(
         self,
         *,
         controlling: bool,
-        addresses: Sequence[str],
-        open_wire: Callable[[str], Wire],
+        opener: Opener,
         on_closed: Callable[[], None],
     ) -> None:
         super().__init__(ice_controlling=controlling)
-        self.wires: list[Wire] = []
-        self._addresses = tuple(addresses)
-        self._open_wire = open_wire
+        self.links: list[Link] = []
+        self.complaints: list[str] = []  # why there are fewer candidates than could be
+        self._network = opener.network
+        self._opener = opener
         self._on_closed = on_closed
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Our host candidates, for the SDP."""
+        """Ours, for the SDP."""
         return tuple(_from_aioice(candidate) for candidate in self.local_candidates)
 
     @property
@@ -70,17 +81,18 @@ class IceConnection(Connection):
         self,
         component: int,
         addresses: list[str],
-        timeout: int = 5,  # noqa: ASYNC109  # aioice's
+        timeout: int = 5,  # noqa: ASYNC109  # aioice's; ours is in the network
     ) -> list[IceCandidate]:
-        """Host candidates on our addresses, each with a socket of ours."""
+        """Candidates on our addresses, each with a socket of ours, and those of servers."""
+        hosts = [] if self._network.relay_only else self._host_candidates(component)
         return [
-            candidate
-            for preference, address in enumerate(self._addresses)
-            if (candidate := self._host_candidate(component, address, 65535 - preference))
+            *hosts,
+            *(each for host in hosts for each in self._advertised(host)),
+            *await self._of_servers(component),
         ]
 
     def data_received(self, data: bytes, component: int) -> None:
-        """What aioice could not read as STUN; the wire has sorted media out before."""
+        """What aioice could not read as STUN; the link has sorted media out before."""
 
     def request_received(
         self, message: Message, addr: Address, protocol: StunProtocol, raw_data: bytes
@@ -95,32 +107,163 @@ class IceConnection(Connection):
         for check in checks:
             check.cancel()
         await asyncio.gather(*checks, return_exceptions=True)
+        for link in self.links:  # at once; aioice would wait for one after the other
+            link.close()
         await super().close()
         self._on_closed()
 
-    def _host_candidate(self, component: int, address: str, preference: int) -> IceCandidate | None:
+    def _host_candidates(self, component: int) -> list[IceCandidate]:
+        found = []
+        for rank, address in enumerate(self._network.addresses):
+            wire = self._bound(address)
+            if wire is not None:
+                found.append(self._add(wire, component, "host", _sockname(wire), rank))
+        return found
+
+    def _bound(self, address: str) -> Wire | None:
+        """A socket on an address, with a port of the range if there is one."""
         try:
-            wire = self._open_wire(address)
+            if self._network.ports is None:
+                return self._opener.wire(address)
+            return self._bound_within(address, self._network.ports)
         except OSError as exc:
-            _log.warning("cannot use a local address", address=address, error=str(exc))
+            self._complain(f"{address} cannot be used: {exc.strerror or exc}")
             return None
-        protocol = StunProtocol(self)
-        protocol.local_candidate = IceCandidate(
-            foundation=candidate_foundation("host", "udp", address),
+
+    def _bound_within(self, address: str, ports: range) -> Wire | None:
+        start = random.randrange(len(ports))  # noqa: S311  # so that the first try mostly is free
+        for port in (*ports[start:], *ports[:start]):
+            try:
+                return self._opener.wire(address, port)
+            except OSError as exc:
+                if exc.errno != errno.EADDRINUSE:
+                    raise
+        self._complain(f"{address} has no free port from {ports[0]} to {ports[-1]}")
+        return None
+
+    def _advertised(self, host: IceCandidate) -> Iterator[IceCandidate]:
+        """The same port on the addresses that a 1:1 NAT gives to this host."""
+        for rank, address in enumerate(self._network.advertise):
+            if (":" in address) == (":" in host.host):
+                yield _reflexive(host, (address, host.port), rank)
+
+    async def _of_servers(self, component: int) -> list[IceCandidate]:
+        """What STUN and TURN servers find in the time they have; who is later is left out."""
+        asked: dict[asyncio.Task[IceCandidate | None], IceServer] = {}
+
+        def ask(server: IceServer, work: Coroutine[Any, Any, IceCandidate | None]) -> None:
+            asked[asyncio.create_task(work, name=f"gather {server}")] = server
+
+        for rank, server in enumerate(self._network.relays):
+            ask(server, self._relayed(component, server, rank))
+        for server in self._network.mirrors:
+            for stun in self._protocols:
+                ask(server, self._mirrored(stun, server))
+        if not asked:
+            return []
+        try:
+            await asyncio.wait(asked, timeout=self._network.gather_s)
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        return [found for task, server in asked.items() if (found := self._outcome(task, server))]
+
+    def _outcome(
+        self, task: "asyncio.Task[IceCandidate | None]", server: IceServer
+    ) -> IceCandidate | None:
+        if task.cancelled():
+            self._complain(f"{server} did not answer in {self._network.gather_s} s")
+            return None
+        error = task.exception()
+        if error is None:
+            return task.result()
+        if not isinstance(error, ConnectFailed | OSError | TransactionError):
+            _log.error("asking an ICE server failed in an unforeseen way", exc_info=error)
+        self._complain(str(error))
+        return None
+
+    async def _relayed(self, component: int, server: IceServer, rank: int) -> IceCandidate:
+        relay = await self._opener.relay(server)
+        related = _HIDDEN if self._network.relay_only else relay.mapped
+        return self._add(relay, component, "relay", relay.address, rank, related)
+
+    async def _mirrored(self, stun: StunProtocol, server: IceServer) -> IceCandidate | None:
+        """What others see of one of our sockets; None if it is nothing new."""
+        host = stun.local_candidate
+        family = socket.AF_INET6 if ":" in host.host else socket.AF_INET
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(
+                server.host, server.port, family=family, type=socket.SOCK_DGRAM
+            )
+        except socket.gaierror:
+            return None  # no address of this family
+        address = str(found[0][4][0]), server.port
+        if host.type != "host" or is_loopback(address[0]) != is_loopback(host.host):
+            return None  # it could not answer
+        request = Message(message_method=Method.BINDING, message_class=Class.REQUEST)
+        response, _ = await stun.request(request, address)
+        mapped = response.attributes.get("XOR-MAPPED-ADDRESS")
+        if mapped is None or mapped[0] in (host.host, *self._network.advertise):
+            return None
+        return _reflexive(host, mapped, 0)
+
+    def _add(
+        self,
+        link: Link,
+        component: int,
+        kind: str,
+        address: Address,
+        rank: int,
+        related: Address | None = None,
+    ) -> IceCandidate:
+        stun = StunProtocol(self)
+        stun.local_candidate = IceCandidate(
+            foundation=candidate_foundation(kind, "udp", f"{address[0]} {rank}"),
             component=component,
             transport="udp",
-            priority=candidate_priority(component, "host", preference),
-            host=address,
-            port=wire.get_extra_info("sockname")[1],
-            type="host",
+            priority=candidate_priority(component, kind, _BEST - rank),
+            host=address[0],
+            port=address[1],
+            type=kind,
+            related_address=related[0] if related else None,
+            related_port=related[1] if related else None,
         )
-        self._protocols.append(protocol)
-        self.wires.append(wire)
-        wire.attach(protocol)
-        return protocol.local_candidate
+        self._protocols.append(stun)
+        self.links.append(link)
+        link.attach(stun)
+        return stun.local_candidate
+
+    def _complain(self, reason: str) -> None:
+        self.complaints.append(reason)
+        _log.warning("fewer ICE candidates than there could be", reason=reason)
+
+
+def _sockname(wire: Wire) -> Address:
+    name = wire.get_extra_info("sockname")
+    return name[0], name[1]
+
+
+def _reflexive(host: IceCandidate, mapped: Address, rank: int) -> IceCandidate:
+    """What a NAT makes of a host candidate; checks go out from the host's own socket."""
+    return IceCandidate(
+        foundation=candidate_foundation("srflx", "udp", f"{host.host} {mapped[0]}"),
+        component=host.component,
+        transport="udp",
+        priority=candidate_priority(host.component, "srflx", _BEST - rank),
+        host=mapped[0],
+        port=mapped[1],
+        type="srflx",
+        related_address=host.host,
+        related_port=host.port,
+    )
 
 
 def _from_aioice(candidate: IceCandidate) -> Candidate:
+    related = None
+    if candidate.related_address is not None and candidate.related_port is not None:
+        related = (candidate.related_address, candidate.related_port)
     return Candidate(
         foundation=candidate.foundation,
         component=candidate.component,
@@ -129,6 +272,7 @@ def _from_aioice(candidate: IceCandidate) -> Candidate:
         host=candidate.host,
         port=candidate.port,
         type=candidate.type,
+        related=related,
     )
 
 

@@ -1,7 +1,7 @@
 """One WebRTC connection as a recorder or a forwarder needs it: packets in, packets out."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 
 import structlog
@@ -13,13 +13,19 @@ from media.rtc.counters import Counters
 from media.rtc.drain import Drain
 from media.rtc.dtls import DtlsSession
 from media.rtc.ice import IceConnection
+from media.rtc.inbound import Inbound, OnPacket
+from media.rtc.link import Address, Link
+from media.rtc.network import ON_THIS_HOST, Network
+from media.rtc.opener import Opener
+from media.rtc.outbound import Outbound
+from media.rtc.receive_buffer import RECEIVE_BUFFER_BYTES
+from media.rtc.relay import Relay
 from media.rtc.sdp import Description, MediaSection
-from media.rtc.srtp import Inbound, OnPacket, Outbound
-from media.rtc.wire import Address, Wire
+from media.rtc.wire import Wire
 
-LOOPBACK = ("127.0.0.1",)
-CONNECT_TIMEOUT_S = 10.0
-RECEIVE_BUFFER_BYTES = 1 << 20  # a second of 8 Mbit/s, for when the loop is late
+CONNECT_TIMEOUT_S = 7.5  # with gathering before it, who cannot connect knows within 10 s
+SETTLED_S = 20.0  # after connecting: the other side has chosen its way, too
+WATCH_S = 10.0  # ways without media for so long are given back
 
 _log = structlog.get_logger(__name__)
 
@@ -48,7 +54,7 @@ class Peer:
         on_rtcp: OnPacket,
         on_closed: Callable[[str], None],
         drain: Drain,
-        addresses: Sequence[str] = LOOPBACK,
+        network: Network = ON_THIS_HOST,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES,
     ) -> None:
@@ -56,23 +62,28 @@ class Peer:
         self._on_rtp, self._on_rtcp, self._on_closed = on_rtp, on_rtcp, on_closed
         self._drain = drain
         self._connect_timeout_s = connect_timeout_s
-        self._receive_buffer_bytes = receive_buffer_bytes
         self._state = _State.NEW
-        self._ice = IceConnection(
-            controlling=controlling,
-            addresses=addresses,
-            open_wire=self._open_wire,
-            on_closed=lambda: self._lost("consent lost"),
-        )
         self._dtls = DtlsSession(
             controlling=controlling,
             send=self._send_datagram,
             on_closed=lambda: self._lost("dtls closed"),
         )
+        self._ice = IceConnection(
+            controlling=controlling,
+            opener=Opener(
+                network,
+                receive_buffer_bytes,
+                self.counters,
+                on_dtls=self._dtls.pipe.put,
+                on_lost=self._relay_lost,
+            ),
+            on_closed=lambda: self._lost("consent lost"),
+        )
         self._outbound: Outbound | None = None
         self._pair: CandidatePair | None = None
-        self._route: tuple[Wire, Address] | None = None
+        self._route: tuple[Link, Address] | None = None
         self._attempt: asyncio.Task[None] | None = None
+        self._sparing: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
 
     @property
@@ -81,10 +92,18 @@ class Peer:
         return self._state is _State.CONNECTED
 
     async def gather(self) -> None:
-        """Open the sockets.  Raises ConnectFailed when no address can be used."""
-        await self._ice.gather_candidates()
+        """Open sockets, ask servers.  Raises ConnectFailed when there is no candidate at all."""
+        self._attempt = asyncio.create_task(self._ice.gather_candidates(), name="rtc gather")
+        try:
+            await self._attempt
+        except asyncio.CancelledError as exc:
+            if self._state is _State.CLOSED:
+                raise ConnectFailed("closed while gathering") from exc
+            await self.close()
+            raise
         if not self._ice.candidates:
-            await self._fail("no usable local address")
+            why = "; ".join(self._ice.complaints) or "there is none"
+            await self._fail(f"no usable local address: {why}")
 
     def describe(
         self, media: Iterable[MediaSection], *, to: Description | None = None
@@ -137,6 +156,11 @@ class Peer:
         else:
             self._outbound.rtcp(packet, *route)
 
+    def count_drops(self) -> None:
+        """Bring ``counters.kernel_drops`` up to date; a system call per socket."""
+        for link in self._ice.links:
+            link.count_drops()
+
     async def close(self) -> None:
         """Say goodbye and release the sockets.  Idempotent."""
         self._lost("closed")
@@ -151,15 +175,19 @@ class Peer:
         receiving, sending = self._dtls.sessions
         self._outbound = Outbound(sending, self.counters)
         self._state = _State.CONNECTED
-        for wire in self._ice.wires:
-            self._drain.add(wire)
-            self._open_media(wire, receiving)
+        for link in self._ice.links:
+            if isinstance(link, Wire):
+                self._drain.add(link)
+            self._open_media(link, receiving)
+        if len(self._ice.links) > 1:
+            loop = asyncio.get_running_loop()
+            self._sparing = loop.call_later(SETTLED_S, self._watch_links)
 
-    def _open_media(self, wire: Wire, session: Session) -> None:
+    def _open_media(self, link: Link, session: Session) -> None:
         inbound = Inbound(
-            wire, session, on_rtp=self._on_rtp, on_rtcp=self._on_rtcp, counters=self.counters
+            session, on_rtp=self._on_rtp, on_rtcp=self._on_rtcp, counters=self.counters
         )
-        wire.open_media(inbound.take)
+        link.open_media(inbound)
 
     def _stage(self) -> str:
         return "ICE" if self._ice.selected is None else "DTLS"
@@ -175,8 +203,11 @@ class Peer:
             return
         self._state = _State.CLOSED
         self._outbound = None
-        for wire in self._ice.wires:
-            wire.close_media()
+        if self._sparing is not None:
+            self._sparing.cancel()
+        self.count_drops()
+        for link in self._ice.links:
+            link.close_media()
         self._ending = asyncio.get_running_loop().create_task(self._release(), name="rtc close")
         try:
             self._on_closed(reason)
@@ -191,26 +222,36 @@ class Peer:
         await self._dtls.close()
         await self._ice.close()
 
-    def _open_wire(self, address: str) -> Wire:
-        return Wire(
-            address,
-            receive_buffer_bytes=self._receive_buffer_bytes,
-            counters=self.counters,
-            on_dtls=self._dtls.pipe.put,
-        )
-
     def _send_datagram(self, data: bytes) -> None:
         route = self._current_route()
         if route is not None:
             route[0].sendto(data, route[1])
 
-    def _current_route(self) -> tuple[Wire, Address] | None:
+    def _watch_links(self) -> None:
+        for link in self._ice.links:
+            link.watch()
+        self._sparing = asyncio.get_running_loop().call_later(WATCH_S, self._give_back_links)
+
+    def _give_back_links(self) -> None:
+        """What ICE tried and nobody uses: each is a socket, or an allocation on a server."""
+        route = self._current_route()
+        for link in tuple(self._ice.links):
+            if route is not None and link is not route[0] and link.silent:
+                self._ice.links.remove(link)
+                link.close()
+
+    def _relay_lost(self, relay: Relay) -> None:
+        route = self._current_route()
+        if route is not None and route[0] is relay:
+            self._lost("relay lost")
+
+    def _current_route(self) -> tuple[Link, Address] | None:
         """Where ICE sends now; worked out again only when it changed its mind."""
         pair = self._ice.selected
         if pair is not self._pair:
             self._pair = pair
             self._route = None
             if pair is not None:
-                wire = pair.protocol.transport
-                self._route = (wire, pair.remote_addr) if isinstance(wire, Wire) else None
+                link = pair.protocol.transport
+                self._route = (link, pair.remote_addr) if isinstance(link, Link) else None
         return self._route

@@ -18,7 +18,7 @@ from aiortc.rtcrtpparameters import (
 )
 
 from media.errors import ChannelError
-from media.rtp.codec import Codec
+from media.rtp.codec import RTX, Codec
 
 MAX_TEXT = 256 * 1024  # characters; a browser's largest offers have some ten thousand
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")  # what this side understands
@@ -52,6 +52,7 @@ class Candidate:
     host: str
     port: int
     type: str
+    related: tuple[str, int] | None = None  # what it was made from (RFC 8839 §5.1: raddr, rport)
 
     @property
     def usable(self) -> bool:
@@ -76,6 +77,7 @@ class MediaSection:
     label: str = ""  # the text of a=msid: "<stream id> <track id>"
     cname: str = ""
     repair_ssrcs: tuple[int, ...] = ()
+    repairs: tuple[tuple[int, int], ...] = ()  # (SSRC, SSRC of its retransmissions), RFC 4588
     rejected: bool = False
     protocol: str = _PROTOCOL
     formats: tuple[str, ...] = ()  # the end of the m-line, where there are no codecs
@@ -105,11 +107,15 @@ class MediaSection:
         """The answer that takes what both sides know, under the offer's numbers.
 
         ``codecs`` are lower-case names, ``extensions`` URIs.  Rejected when no codec is common.
+        ``rtx`` among the codecs stands for retransmissions of those that are common.
         """
+        media = {
+            codec.payload_type for codec in self.codecs if codec.key in codecs and codec.key != RTX
+        }
         common = tuple(
             replace(codec, feedback=tuple(each for each in codec.feedback if each in feedback))
             for codec in self.codecs
-            if codec.key in codecs
+            if codec.payload_type in media or (RTX in codecs and codec.apt in media)
         )
         if self.rejected or not common:
             return self.reject()
@@ -248,6 +254,11 @@ def _read_section(section: aiortc_sdp.MediaDescription, bundled: frozenset[str])
         ssrcs=tuple(ssrc for ssrc in ssrcs if ssrc not in repairs),
         label=section.msid or "",
         cname=next((each.cname for each in section.ssrc if each.cname), ""),
+        repairs=tuple(
+            (_within(int(group.items[0]), 1 << 32), _within(int(group.items[1]), 1 << 32))
+            for group in section.ssrc_group
+            if group.semantic == "FID" and len(group.items) == 2
+        ),
         repair_ssrcs=tuple(ssrc for ssrc in ssrcs if ssrc in repairs),
         rejected=rejected,
         protocol=section.profile,
@@ -285,6 +296,9 @@ def _read_candidate(candidate: RTCIceCandidate) -> Candidate:
         candidate.ip,
         candidate.port,
         candidate.type,
+        None
+        if candidate.relatedAddress is None or candidate.relatedPort is None
+        else (candidate.relatedAddress, candidate.relatedPort),
     )
 
 
@@ -309,7 +323,10 @@ def _print_media(section: MediaSection) -> aiortc_sdp.MediaDescription:
         aiortc_sdp.SsrcDescription(
             ssrc, cname=section.cname or section.mid or "-", msid=section.label or None
         )
-        for ssrc in section.ssrcs
+        for ssrc in (*section.ssrcs, *section.repair_ssrcs)
+    ]
+    printed.ssrc_group = [
+        aiortc_sdp.GroupDescription("FID", [ssrc, repair]) for ssrc, repair in section.repairs
     ]
     printed.rtp = RTCRtpParameters(
         codecs=[_print_codec(section.kind, codec) for codec in section.codecs],
@@ -346,4 +363,6 @@ def _print_candidate(candidate: Candidate) -> RTCIceCandidate:
         priority=candidate.priority,
         protocol=candidate.transport,
         type=candidate.type,
+        relatedAddress=candidate.related[0] if candidate.related else None,
+        relatedPort=candidate.related[1] if candidate.related else None,
     )

@@ -6,34 +6,34 @@ Owning the socket is what lets the drain take it off the event loop (by public `
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from aioice.ice import StunProtocol
 
+from media.rtc import steady
 from media.rtc.counters import Counters
+from media.rtc.link import SHORTEST, Address, Link
+from media.rtc.receive_buffer import drops, widen
 
-Address = tuple[str, int]
-
-MAX_DATAGRAM = 2048  # bytes; what is longer is cut, and then fails authentication
-_BATCH = 256  # datagrams of one socket at a time, so that a flood cannot starve the others
-_EARLY = 256  # datagrams of media kept until the keys are there; a key frame and some
-_SHORTEST = 12  # bytes: an RTP header; nothing useful is shorter
+BATCH = 256  # datagrams of one socket at a time, so that a flood cannot starve the others
 
 _log = structlog.get_logger(__name__)
 
 
-class Wire(asyncio.DatagramTransport):
-    """A bound, non-blocking UDP socket that sorts what arrives by its first byte (RFC 7983).
+class Wire(Link, asyncio.DatagramTransport):
+    """A link over a bound, non-blocking UDP socket of ours.
 
     Until :meth:`leave_loop` the event loop reads it at once; afterwards somebody must call
-    :meth:`read`.  Raises OSError when the address cannot be bound.
+    :meth:`read`, or do what it does.  ``port`` 0 is the system's
+    choice.  Raises OSError when the address and port cannot be bound.
     """
 
     def __init__(
         self,
         local: str,
+        port: int = 0,
         *,
         receive_buffer_bytes: int,
         counters: Counters,
@@ -43,43 +43,24 @@ class Wire(asyncio.DatagramTransport):
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-            self._socket.bind((local, 0))
+            self._socket.bind((local, port))
+            widen(self._socket, receive_buffer_bytes)
         except OSError:
             self._socket.close()
             raise
-        super().__init__({"sockname": self._socket.getsockname()})
-        self.buffer = bytearray(MAX_DATAGRAM)
-        self._on_media: Callable[[int, int], None] = self._keep
-        self._early: list[tuple[bytes, int]] = []
-        self._on_dtls = on_dtls
-        self._counters = counters
+        Link.__init__(self, counters=counters, on_dtls=on_dtls)
+        asyncio.DatagramTransport.__init__(self, {"sockname": self._socket.getsockname()})
         self._loop = asyncio.get_running_loop()
-        self._stun: StunProtocol | None = None
+        self.receive = self._socket.recvfrom_into
+        self.greedy = False  # whether it is usual that several small datagrams wait
+        self._drops = 0
         self._closing = False
         self._before_close: Callable[[], None] | None = None
 
     def attach(self, stun: StunProtocol) -> None:
         """Give the STUN packets to ``stun`` and begin to read on the event loop."""
-        self._stun = stun
-        stun.connection_made(self)
+        super().attach(stun)
         self._loop.add_reader(self._socket, self.read)
-
-    def open_media(self, take: Callable[[int, int], None]) -> None:
-        """From now on media goes to ``take(bytes in buffer, arrival in Unix ns)``.
-
-        The other side has the keys a moment before us and may have begun: that comes first.
-        """
-        self._on_media = take
-        early, self._early = self._early, []
-        for datagram, arrival_ns in early:
-            self.buffer[: len(datagram)] = datagram
-            take(len(datagram), arrival_ns)
-
-    def close_media(self) -> None:
-        """From now on media is ignored."""
-        self._on_media = _ignore
-        self._early.clear()
 
     def leave_loop(self, *, before_close: Callable[[], None]) -> None:
         """Take the socket off the event loop; who reads it now is told before it closes."""
@@ -90,27 +71,35 @@ class Wire(asyncio.DatagramTransport):
         """The socket's file descriptor, -1 when closed."""
         return self._socket.fileno()
 
-    def read(self, limit: int = _BATCH) -> None:
-        """Handle up to ``limit`` waiting datagrams; all get the time of this call as arrival."""
-        receive, buffer = self._socket.recvfrom_into, self.buffer
-        now_ns = time.time_ns()
-        for _ in range(limit):
+    def read(self) -> None:
+        """Handle all that waits, as arrived now."""
+        now_ns = steady.now_ns()
+        for count in range(BATCH):
             try:
-                size, sender = receive(buffer)
-            except BlockingIOError:
-                return
+                size, sender = self.receive(self.buffer)
             except OSError as exc:
-                # An ICMP error of an earlier send, or closed by a callback: ICE finds out.
-                self._counters.socket_errors += 1
-                _log.debug("udp receive failed", error=str(exc))
-                return
-            first = buffer[0]
-            if size < _SHORTEST:
-                self._counters.malformed += 1
-            elif 127 < first < 192:
-                self._on_media(size, now_ns)
-            else:
-                self._sort_other(first, bytes(buffer[:size]), (sender[0], sender[1]))
+                self.emptied(count, exc)
+                break
+            self.sort(size, sender, now_ns)
+
+    def sort(self, size: int, sender: Any, now_ns: int) -> None:
+        """Hand on the datagram that has landed."""
+        first = self.buffer[0]
+        if size < SHORTEST:
+            self._counters.malformed += 1
+        elif 127 < first < 192:
+            self._on_media(size, now_ns)
+        else:
+            self._sort_other(first, bytes(self.buffer[:size]), (sender[0], sender[1]))
+
+    def emptied(self, count: int, error: OSError) -> None:
+        """After so many datagrams there was no more."""
+        # Who has become greedy stays it as long as more than one comes at a time.
+        self.greedy = count > (1 if self.greedy else 2)
+        if not isinstance(error, BlockingIOError):
+            # An ICMP error of an earlier send, or closed by a callback: ICE finds out.
+            self._counters.socket_errors += 1
+            _log.debug("udp receive failed", error=str(error))
 
     def sendto(self, data: bytes | bytearray | memoryview, addr: Address | None = None) -> None:  # type: ignore[override]  # typeshed wants any address
         """Send at once or not at all; UDP may lose packets, so a full buffer loses this one."""
@@ -133,6 +122,7 @@ class Wire(asyncio.DatagramTransport):
         if self._closing:
             return
         self._closing = True
+        self.count_drops()
         if self._before_close is not None:
             self._before_close()
         self._loop.remove_reader(self._socket)
@@ -140,33 +130,13 @@ class Wire(asyncio.DatagramTransport):
         if self._stun is not None:
             self._loop.call_soon(self._stun.connection_lost, None)
 
+    def count_drops(self) -> None:
+        """See Link."""
+        seen = drops(self._socket)
+        if seen > self._drops:  # a closed socket tells nothing
+            self._counters.kernel_drops += seen - self._drops
+            self._drops = seen
+
     def abort(self) -> None:
         """The same as :meth:`close`: nothing is ever waiting to be sent."""
         self.close()
-
-    def _keep(self, size: int, now_ns: int) -> None:
-        if len(self._early) < _EARLY:
-            self._early.append((bytes(self.buffer[:size]), now_ns))
-        else:
-            self._counters.early += 1
-
-    def _sort_other(self, first: int, data: bytes, sender: Address) -> None:
-        if 19 < first < 64:
-            self._on_dtls(data)
-        elif first < 4 and self._stun is not None:
-            self._take_stun(self._stun, data, sender)
-        else:
-            self._counters.malformed += 1
-
-    def _take_stun(self, stun: StunProtocol, data: bytes, sender: Address) -> None:
-        try:
-            stun.datagram_received(data, sender)
-        except Exception:  # noqa: BLE001  # logged with traceback; why is said below
-            # aioice's parser raises what it likes on hostile bytes (struct.error, KeyError, ...);
-            # one stranger's datagram must not end the reading of everybody's.
-            self._counters.malformed += 1
-            _log.debug("stun message not understood", exc_info=True)
-
-
-def _ignore(_size: int, _now_ns: int) -> None:
-    """Media after the end."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+RTX = "rtx"  # retransmission payload format (RFC 4588)
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -19,6 +21,15 @@ class Codec:
     def key(self) -> str:
         """Lower-case name for comparisons: ``"opus"``, ``"vp8"``, ``"h264"``."""
         return self.name.lower()
+
+    @property
+    def apt(self) -> int | None:
+        """For ``rtx``: the payload type whose packets it repeats (RFC 4588 §8.1); else None."""
+        if self.key != RTX:
+            return None
+        pairs = (pair.strip().partition("=") for pair in self.fmtp.split(";"))
+        value = next((value for name, _, value in pairs if name == "apt"), "")
+        return int(value) if value.isascii() and value.isdigit() else None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary for manifests."""

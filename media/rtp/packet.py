@@ -86,6 +86,31 @@ def parse_header(packet: bytes) -> Header:
     )
 
 
+def find_extension(packet: bytes, number: int) -> bytes:
+    """One header extension of a packet, empty if it is not there; for many packets in a row.
+
+    Raises BadPacket when the bytes contradict themselves.
+    """
+    if len(packet) < 16 or not packet[0] & 0x10:
+        return b""
+    at = FIXED_HEADER + 4 * (packet[0] & 0x0F)
+    if packet[at : at + 2] != b"\xbe\xde":  # the two-byte form is rare
+        return parse_header(packet).extensions(packet).get(number, b"")
+    end = at + 4 + 4 * int.from_bytes(packet[at + 2 : at + 4], "big")
+    if end > len(packet):
+        raise BadPacket("the header extension is cut off")
+    at += 4
+    while at < end:
+        first = packet[at]
+        after = at + 2 + (first & 0x0F)
+        if first >> 4 == number:
+            return packet[at + 1 : after] if after <= end else b""
+        if first >= 0xF0:  # "stop here"
+            return b""
+        at = after if first > 0x0F else at + 1  # padding
+    return b""
+
+
 def build(
     *,
     pt: int,

@@ -7,8 +7,9 @@ from media.tape.model import PartManifest, TapeEvent, Track
 
 def check_track(track: Track) -> None:
     """Raise ValueError when a value read from JSON cannot be."""
-    texts = (track.id, track.uid, track.connection, *(codec.name for codec in track.codecs))
-    numbers = [track.ssrc]
+    texts = [track.id, track.uid, track.connection, *(codec.name for codec in track.codecs)]
+    texts += (uri for _, uri in track.extensions)
+    numbers = [track.ssrc, *(number for number, _ in track.extensions)]
     for codec in track.codecs:
         numbers += (codec.payload_type, codec.clock_rate, codec.channels)
     if not all(isinstance(text, str) for text in texts) or not _are_numbers(numbers):
@@ -19,8 +20,9 @@ def check_track(track: Track) -> None:
 
 def check_event(event: TapeEvent) -> None:
     """Raise ValueError when a value read from JSON cannot be."""
-    texts = all(isinstance(text, str) for text in (event.uid, event.track))
-    if not texts or not _are_numbers((event.at_ns, event.rtp, event.wall_ns)):
+    names = (event.uid, event.track, *(name for name, _ in event.counts), *event.sets)
+    numbers = (event.at_ns, event.rtp, event.wall_ns, *(count for _, count in event.counts))
+    if not all(isinstance(name, str) for name in names) or not _are_numbers(numbers):
         raise ValueError("an event with values of other types")
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from media.tape.model import NS, TapeEvent
 from media.tape.reorder import sequence_step, signed
 
-RESET_NS = 10 * NS  # RTP time and wall clock part by more: not a pause, a reset
+SETTLE_NS = NS // 2  # a point moves no packet that came longer before it
+RESET_NS = 12 * NS  # RTP time and wall clock part by more: not a pause, a reset
 EARLY_NS = 2 * NS  # a packet so much before its time follows another line
 LATE_NS = 10 * NS  # so much after its time: likewise; less is a jam on the network
 UNEXPLAINED_LATE_NS = 2 * NS  # the same for lines made of arrival times
@@ -27,21 +28,35 @@ _NEAR_NS = 3600 * NS  # no RTP clock wraps within an hour
 
 @dataclass(slots=True)
 class _Line:
-    """A stretch of RTP time without a reset: knots (unwrapped RTP time, wall clock)."""
+    """A stretch of RTP time without a reset: knots (unwrapped RTP time, wall clock).
+
+    From each knot the line rises by ``ns`` per ``ticks`` to the next one.
+    """
 
     rate: int
     begins_ns: int  # when its first knot became known
     late_ns: int
     rtp: list[int] = field(default_factory=list)
     wall: list[int] = field(default_factory=list)
+    ns: list[int] = field(default_factory=list)
+    ticks: list[int] = field(default_factory=list)
 
     def add(self, rtp: int, wall_ns: int) -> None:
+        # A point on the line ends it there, and must not change it by the rounding of the point.
+        on_line = bool(self.rtp) and rtp > self.rtp[0] and self.time_ns(rtp) == wall_ns
         # A point that reaches behind earlier ones knows better: it tells of a pause found later.
         while self.rtp and self.rtp[-1] >= rtp:
-            self.rtp.pop()
-            self.wall.pop()
+            for row in (self.rtp, self.wall, self.ns, self.ticks):
+                row.pop()
+        if self.rtp:
+            wall_ns = max(wall_ns, self.wall[-1])
+            if not on_line:
+                self.ns[-1] = wall_ns - self.wall[-1]
+                self.ticks[-1] = rtp - self.rtp[-1]
         self.rtp.append(rtp)
-        self.wall.append(max(wall_ns, self.wall[-1]) if self.wall else wall_ns)
+        self.wall.append(wall_ns)
+        self.ns.append(NS)
+        self.ticks.append(self.rate)
 
     def unwrap(self, timestamp: int, near_ns: int) -> int:
         """The running number of a 32-bit timestamp that belongs to about this time."""
@@ -54,12 +69,8 @@ class _Line:
     def time_ns(self, rtp: int) -> int:
         i = bisect_right(self.rtp, rtp) - 1
         if i < 0:
-            i = 0
-        elif i + 1 < len(self.rtp):
-            before, wall_ns = self.rtp[i], self.wall[i]
-            span_ns = self.wall[i + 1] - wall_ns
-            return wall_ns + (rtp - before) * span_ns // (self.rtp[i + 1] - before)
-        return self.wall[i] + (rtp - self.rtp[i]) * NS // self.rate
+            return self.wall[0] + (rtp - self.rtp[0]) * NS // self.rate
+        return self.wall[i] + (rtp - self.rtp[i]) * self.ns[i] // self.ticks[i]
 
     def explains(self, late_ns: int) -> bool:
         return -EARLY_NS <= late_ns <= self.late_ns
@@ -102,7 +113,9 @@ class ClockMap:
                 return
         else:
             rtp = self._first(point.rtp, point.wall_ns)
-        self._lines.append(_Line(self._rate, point.at_ns, LATE_NS, [rtp], [point.wall_ns]))
+        line = _Line(self._rate, point.at_ns, LATE_NS)
+        line.add(rtp, point.wall_ns)
+        self._lines.append(line)
 
     def _first(self, timestamp: int, wall_ns: int) -> int:
         """Unwrap without a neighbour: near to the ticks since the track was added.

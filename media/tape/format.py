@@ -38,6 +38,7 @@ PACKET_HEAD: Final = struct.Struct("<IIIIIII12s")
 _PACKET_FIELDS = struct.Struct("<IIIII")
 _OVERHEAD = 12  # type, length, and the length again
 _EVENT_HEAD = struct.Struct("<IIIIIII")
+SIZES: Final[dict[int, tuple[int, int, bytes]]] = {}  # see sizes(); at most 65536 short rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +125,11 @@ def event_block(event: TapeEvent) -> bytes:
     return head + data + bytes(-len(data) % 4) + _WORD.pack(size)
 
 
-def packet_tail(size: int) -> bytes:
-    """What follows a packet of ``size`` bytes in its block: padding and the block's length."""
-    return bytes(-size % 4) + _WORD.pack(packet_block_size(size))
+def sizes(size: int) -> tuple[int, int, bytes]:
+    """For a packet of ``size`` bytes: its block's length, what is captured, and what follows it."""
+    block, captured = packet_block_size(size), size + PDU_SIZE
+    found = SIZES[size] = block, captured, bytes(-size % 4) + _WORD.pack(block)
+    return found
 
 
 def packet_block_size(size: int) -> int:

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 
 from media.errors import BadPacket
 from media.rtp.codec import Codec
-from media.tape.depacketize import Depacketizer, Picture, depacketizer
 from media.tape.model import Frame, Track
+from media.tape.payload import interleaved
+from media.tape.payload.formats import depacketizer
+from media.tape.payload.model import Depacketizer, Picture
+from media.tape.payload.parameter_sets import ParameterSets
 from media.tape.reorder import Numbered
 
 _MARKER = 0x80
+_MOST_HELD = 64  # payloads without a picture; senders say a few parameter sets at a time
 
 
 class Assembler:
@@ -18,8 +22,10 @@ class Assembler:
     through: they belong to the sequence, not to a frame.
     """
 
-    def __init__(self, track: Track) -> None:
+    def __init__(self, track: Track, sets: ParameterSets | None = None) -> None:
+        """``sets``: what H.264 parameter sets came before the first packet."""
         self._track = track
+        self._sets = sets or ParameterSets()
         self._codecs: dict[int, tuple[Codec, Depacketizer] | None] = {}
         self._slots: list[Frame | None] = []
         self._run: list[Numbered] = []  # packets of one frame, as far as they are there
@@ -31,6 +37,8 @@ class Assembler:
 
     def assemble(self, packets: Sequence[Numbered]) -> list[Frame | None]:
         """The frames in order; None stands for one that is incomplete."""
+        if any(interleaved.is_interleaved(codec.fmtp) for codec in self._track.codecs):
+            packets = self._deinterleaved(packets)
         last: int | None = None
         gap = False
         for packet in packets:
@@ -49,11 +57,22 @@ class Assembler:
                 self._run.append(packet)
             else:
                 self._finish(followed=not gap)
+                if known is not self._format:
+                    self._held = []
                 self._run, self._broken, self._gap = [packet], False, gap
                 self._format = known
             gap = False
         self._finish(followed=False)
         return self._slots
+
+    def _deinterleaved(self, packets: Sequence[Numbered]) -> Sequence[Numbered]:
+        """Packets of interleaved H.264 in decoding order; of a track that sends nothing else."""
+        sent = {packet[2] & 0x7F for packet in packets if packet[3]}
+        codecs = [self._track.codec(payload_type) for payload_type in sent]
+        mixed = any(
+            each is not None and not interleaved.is_interleaved(each.fmtp) for each in codecs
+        )
+        return packets if mixed else interleaved.in_order(packets)
 
     def _whole(self, packet: Numbered, codec: Codec, follows: bool) -> None:
         """A packet that is a frame by itself; nearly all packets are, so this is short."""
@@ -63,7 +82,7 @@ class Assembler:
 
     def _look_up(self, payload_type: int) -> None:
         codec = self._track.codec(payload_type)
-        format_ = None if codec is None else depacketizer(codec.key, codec.fmtp)
+        format_ = None if codec is None else depacketizer(codec.key, codec.fmtp, self._sets)
         known = None if codec is None or format_ is None else (codec, format_)
         self._codecs[payload_type] = known
 
@@ -78,11 +97,14 @@ class Assembler:
         codec, format_ = self._format
         picture = self._picture(format_, followed)
         if picture is None:
+            format_.glean([packet[3] for packet in self._run])
             self._chained = False
             self._slots.append(None)
             return
         intact = self._chained and not self._gap
         if not picture.shown:
+            if len(self._held) + len(self._run) > _MOST_HELD:
+                self._held = []  # what they said is known
             self._held += [packet[3] for packet in self._run]
             self._chained = intact or not self._slots
             return

@@ -40,6 +40,7 @@ class Track:
     ssrc: int
     codecs: tuple[Codec, ...]  # every payload type that may occur
     connection: str  # tracks of one connection share the sender's clock
+    extensions: tuple[tuple[int, str], ...] = ()  # (id, URI) of RTP header extensions (RFC 8285)
 
     def codec(self, payload_type: int) -> Codec | None:
         """The codec of a payload type, or None if it was never negotiated."""
@@ -58,6 +59,7 @@ class Track:
             "ssrc": self.ssrc,
             "codecs": [codec.to_json() for codec in self.codecs],
             "connection": self.connection,
+            "extensions": [list(extension) for extension in self.extensions],
         }
 
     @classmethod
@@ -71,6 +73,7 @@ class Track:
             row["ssrc"],
             tuple(Codec.from_json(codec) for codec in row["codecs"]),
             row["connection"],
+            tuple((number, uri) for number, uri in row.get("extensions", ())),
         )
 
 
@@ -84,6 +87,8 @@ class EventType(StrEnum):
     MUTED = "muted"
     UNMUTED = "unmuted"
     CLOCK = "clock"  # one point of a track's clock map: rtp time <-> wall clock
+    TALLY = "tally"  # what was received, lost and asked for of a track since it began
+    PARAMETERS = "parameters"  # the H.264 parameter sets that a track has sent so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +96,20 @@ class TapeEvent:
     """Something that happened in the channel.
 
     Each part begins by restating what is true at its start (JOINED, TRACK_ADDED, MUTED and the
-    latest CLOCK of each track, with their original ``at_ns``), so that a part can be understood
-    alone; readers drop the repetitions.
+    latest CLOCKs and PARAMETERS of each track, with their original ``at_ns``), so that a part can
+    be understood alone; readers drop the repetitions.  A TALLY is said once: its counts are
+    cumulative.
     """
 
     type: EventType
     at_ns: int  # wall clock of the recorder, Unix nanoseconds
     uid: str = ""  # JOINED, LEFT, MUTED, UNMUTED
     source: Source | None = None  # MUTED, UNMUTED
-    track: str = ""  # TRACK_ADDED, TRACK_REMOVED, CLOCK: Track.id
+    track: str = ""  # TRACK_ADDED, TRACK_REMOVED, CLOCK, TALLY, PARAMETERS: Track.id
     rtp: int = 0  # CLOCK: RTP timestamp, 32 bits as on the wire
     wall_ns: int = 0  # CLOCK: the wall clock that belongs to ``rtp``
+    counts: tuple[tuple[str, int], ...] = ()  # TALLY: by name, since the track began
+    sets: tuple[str, ...] = ()  # PARAMETERS: NAL units in Base64
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary without the fields that this type does not use."""
@@ -114,6 +122,10 @@ class TapeEvent:
             row["track"] = self.track
         if self.type is EventType.CLOCK:
             row["rtp"], row["wall_ns"] = self.rtp, self.wall_ns
+        if self.type is EventType.TALLY:
+            row["counts"] = dict(self.counts)
+        if self.type is EventType.PARAMETERS:
+            row["sets"] = list(self.sets)
         return row
 
     @classmethod
@@ -128,6 +140,8 @@ class TapeEvent:
             row.get("track", ""),
             row.get("rtp", 0),
             row.get("wall_ns", 0),
+            tuple(sorted(dict(row.get("counts", {})).items())),
+            tuple(row.get("sets", ())),
         )
 
 
@@ -183,7 +197,8 @@ class PartManifest:
 class Frame:
     """One access unit: an encoded picture, or one audio packet.
 
-    ``data`` is a VP8 frame, an H.264 access unit in Annex B form, or an Opus packet, byte for
+    ``data`` is a VP8 frame, a VP9 frame or superframe, an H.264 access unit in Annex B form, an
+    AV1 temporal unit without its delimiter, an Opus packet, or G.711 or G.722 samples: byte for
     byte what the publisher sent.
     """
 

@@ -1,15 +1,13 @@
-"""The part being written: bytes waiting for the disk, and the sealing of the file."""
+"""The file of a part that is being written, and its sealing."""
 
 import contextlib
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from media.errors import TapeTaken
-from media.tape import format as fmt
-from media.tape.model import PartManifest, TapeEvent, Track
-from media.tape.standing import Standing
+from media.tape.format import PartHead
+from media.tape.model import PartManifest
 
 SUFFIX = ".pcapng"
 OPEN_SUFFIX = ".pcapng.open"
@@ -17,91 +15,42 @@ MANIFEST_SUFFIX = ".json"
 
 Given = tuple[str, bytes, int]  # track id, RTP packet, arrival_ns
 
-_TAILS: dict[int, bytes] = {}  # by packet size; at most 65536 short strings
-
 
 class OpenPart:
-    """A part that is being written.  Belongs to the writer thread.
+    """A part that is being written.  Belongs to the disk thread.
 
     Nothing is lost by an OSError: what could not be written is kept, and the call may be
-    repeated, be it :meth:`flush` or :meth:`seal`.  After TapeTaken it is of no use any more.
+    repeated, be it :meth:`flush` or :meth:`finish`.  After TapeTaken it is of no use any more.
     """
 
-    def __init__(self, directory: Path, head: fmt.PartHead, standing: Standing) -> None:
+    def __init__(self, directory: Path, head: PartHead) -> None:
         self.head = head
+        self.size = 0  # bytes the disk has taken
         self._directory = directory
         self._fd: int | None = None
         self._renamed = False  # the file is complete, and closed
-        self._waiting: list[bytes] = [fmt.section_block(head), fmt.events_interface_block()]
-        self._rest = memoryview(b"")  # of an earlier write that stopped half way
-        self._interfaces: dict[str, int] = {}
-        self._tracks: list[Track] = []
-        self._events: list[TapeEvent] = []
-        self._packets = 0
-        self._size = 0  # bytes the disk has taken
-        for track in standing.tracks.values():
-            self.add_track(track)
-        for event in standing.events():
-            self.add_event(event)
+        self._rest = memoryview(b"")  # of what was to be written
 
-    def add_track(self, track: Track) -> int:
-        """Give a track its interface; its number."""
-        number = self._interfaces.get(track.id)
-        if number is None:
-            number = self._interfaces[track.id] = len(self._interfaces) + 1
-            self._tracks.append(track)
-            self._waiting.append(fmt.track_interface_block(track))
-        return number
+    @property
+    def waiting_bytes(self) -> int:
+        """What an earlier write left."""
+        return len(self._rest)
 
-    def add_event(self, event: TapeEvent) -> None:
-        """Append an event."""
-        self._events.append(event)
-        self._waiting.append(fmt.event_block(event))
-
-    def add_packets(
-        self, given: Sequence[Given], tracks: dict[str, Track], pdu: bytes = fmt.RTP_PDU
-    ) -> None:
-        """Append packets in their order."""
-        blocks: list[bytes] = []
-        interfaces, tails = self._interfaces, _TAILS
-        pack, packet_block = fmt.PACKET_HEAD.pack, fmt.PACKET
-        for track_id, packet, arrival_ns in given:
-            number = interfaces.get(track_id) or self.add_track(tracks[track_id])
-            size = len(packet)
-            tail = tails.get(size)
-            if tail is None:
-                tail = tails[size] = fmt.packet_tail(size)
-            captured = size + 12
-            blocks += (
-                pack(
-                    packet_block,
-                    captured + 28 + len(tail),
-                    number,
-                    arrival_ns >> 32,
-                    arrival_ns & 0xFFFFFFFF,
-                    captured,
-                    captured,
-                    pdu,
-                ),
-                packet,
-                tail,
-            )
-        self._waiting += blocks
-        self._packets += len(given)
+    def write(self, data: bytes) -> None:
+        """Hand more to the operating system; after :meth:`flush` has returned."""
+        self._rest = memoryview(data)
+        self.flush()
 
     def flush(self) -> None:
-        """Hand everything that waits to the operating system."""
+        """Hand over what an earlier write left."""
         if self._renamed:
             return
         if self._fd is None:
             self._fd = self._open()
-        while self._rest or self._waiting:
-            if not self._rest:
-                self._rest = memoryview(b"".join(self._waiting))
-                self._waiting.clear()
+        while self._rest:
             written = os.write(self._fd, self._rest)
             self._rest = self._rest[written:]
-            self._size += written
+            self.size += written
 
     def _open(self) -> int:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -121,25 +70,10 @@ class OpenPart:
     def _path(self, suffix: str) -> Path:
         return self._directory / (self.head.name + suffix)
 
-    def seal(self, until_ns: int) -> PartManifest:
-        """Make the part durable under its final name, then its manifest."""
-        if not self._renamed:
-            self._rename()
-        manifest = PartManifest(
-            self.head.name,
-            self.head.fence,
-            self.head.number,
-            self.head.from_ns,
-            max(until_ns, self.head.from_ns),
-            self._packets,
-            self._size,
-            tuple(self._tracks),
-            tuple(self._events),
-        )
-        write_manifest(self._directory, manifest)
-        return manifest
-
-    def _rename(self) -> None:
+    def finish(self) -> None:
+        """Make the part durable under its final name; its manifest comes next."""
+        if self._renamed:
+            return
         self.flush()
         fd = self._fd
         if fd is None:

@@ -1,5 +1,6 @@
 """Reading a tape: packets, frames, events, who is there.  All of it depends on the tape alone."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import structlog
 
 from media.errors import TapeDamaged
 from media.tape import reorder
-from media.tape.clockmap import ANCHOR_NS, ClockMap
+from media.tape.clockmap import ANCHOR_NS, SETTLE_NS, ClockMap
 from media.tape.format import Taped
 from media.tape.frames import Assembler
 from media.tape.model import NS, EventType, Frame, PartManifest, Source, TapeEvent, Track
+from media.tape.parameter_watch import latest
 from media.tape.reorder import Arrived, Numbered
 from media.tape.roster import Roster, roster, story
 from media.tape.shelf import Shelf
@@ -39,8 +41,9 @@ class Tape:
         self._story: list[TapeEvent] = []
         self._tracks: dict[str, Track] = {}
         self._points: dict[str, list[TapeEvent]] = {}
+        self._parameters: dict[str, list[TapeEvent]] = {}
         self._added: dict[str, int] = {}
-        self._clocks: dict[tuple[str, int], ClockMap] = {}
+        self._clocks: dict[tuple[str, int, int], ClockMap] = {}
         self.damaged: dict[str, str] = {}  # parts of which the end cannot be read, and why
 
     def manifests(self) -> list[PartManifest]:
@@ -91,9 +94,8 @@ class Tape:
 
         In the order they were sent; tracks without any are left out.  A frame's time, bytes and
         flags do not depend on the range.  Packets that arrived ``late_ns`` after ``until_ns`` or
-        later do not count, so that a tape that has grown since gives the same frames.  Only their
-        times may move a little then: those behind a track's last CLOCK point, by what the next
-        point bends the line (drift, at most some milliseconds).
+        later do not count, nor do CLOCK points SETTLE_NS behind that, so that a tape that has
+        grown since gives the same frames.
         """
         parts = self.manifests()
         horizon_ns = until_ns + late_ns
@@ -138,8 +140,16 @@ class Tape:
         return None
 
     def trim(self, before_ns: int) -> list[str]:
-        """Delete the parts that end at or before ``before_ns``; their names.  Idempotent."""
-        old = [part for part in self.manifests() if part.until_ns <= before_ns]
+        """Delete the parts that end at or before ``before_ns``; their names.  Idempotent.
+
+        The last part of a recorder stays as long as the first one of its successor: between them
+        it tells who was there, and that nobody taped.
+        """
+        parts = self.manifests()
+        old = [part for part in parts if part.until_ns <= before_ns]
+        following = parts[len(old) : len(old) + 1]
+        if old and following and following[0].fence != old[-1].fence:
+            old.pop()
         for part in old:
             self._shelf.remove(part)
         return [part.name for part in old]
@@ -148,10 +158,12 @@ class Tape:
         self._parts = list(parts)
         self._story = story(parts)
         self._tracks = {track.id: track for part in parts for track in part.tracks}
-        self._points, self._added = {}, {}
+        self._points, self._parameters, self._added = {}, {}, {}
         for event in self._story:
             if event.type is EventType.CLOCK:
                 self._points.setdefault(event.track, []).append(event)
+            elif event.type is EventType.PARAMETERS:
+                self._parameters.setdefault(event.track, []).append(event)
             elif event.type is EventType.TRACK_ADDED:
                 self._added[event.track] = event.at_ns
         self._clocks.clear()
@@ -197,12 +209,13 @@ class Tape:
     def _slots(
         self, track: Track, packets: Sequence[Arrived], horizon_ns: int
     ) -> list[Frame | None]:
-        return Assembler(track).assemble(self._numbered(track, packets, horizon_ns))
+        sets = latest(self._parameters.get(track.id, ()), packets[0][0])
+        return Assembler(track, sets).assemble(self._numbered(track, packets, horizon_ns))
 
     def _numbered(
         self, track: Track, packets: Sequence[Arrived], horizon_ns: int
     ) -> list[Numbered]:
-        clock = self._clock(track, packets)
+        clock = self._clock(track, packets, horizon_ns)
         numbered, unexplained = reorder.in_order(packets, clock.locate)
         if unexplained:
             # Rare: no CLOCK points, or a reset that none of them knows.  Arrival must do, and
@@ -212,12 +225,14 @@ class Tape:
             numbered, _ = reorder.in_order(packets, clock.locate)
         return numbered
 
-    def _clock(self, track: Track, packets: Sequence[Arrived]) -> ClockMap:
+    def _clock(self, track: Track, packets: Sequence[Arrived], horizon_ns: int) -> ClockMap:
         rate = _clock_rate(track, packets)
-        if (track.id, rate) not in self._clocks:
-            points = self._points.get(track.id, [])
-            self._clocks[track.id, rate] = ClockMap(rate, points, self._added.get(track.id, 0))
-        return self._clocks[track.id, rate]
+        points = self._points.get(track.id, [])
+        count = bisect_left(points, horizon_ns + SETTLE_NS, key=lambda point: point.at_ns)
+        key = track.id, rate, count
+        if key not in self._clocks:
+            self._clocks[key] = ClockMap(rate, points[:count], self._added.get(track.id, 0))
+        return self._clocks[key]
 
     def _note(self, part: PartManifest, error: TapeDamaged) -> None:
         """The rest of a part cannot be read: what follows is a gap, not a failure."""

@@ -50,7 +50,7 @@ class _State:
                 return _put(self.tracks, event.track)
             case EventType.TRACK_REMOVED:
                 return _take(self.tracks, event.track)
-            case EventType.CLOCK:
+            case EventType.CLOCK | EventType.TALLY | EventType.PARAMETERS:
                 return True
 
 
@@ -74,8 +74,7 @@ def roster(events: Iterable[TapeEvent], tracks: dict[str, Track], at_ns: int) ->
     for event in events:
         if event.at_ns > at_ns:
             break
-        if event.type is not EventType.CLOCK:
-            state.apply(event)
+        state.apply(event)
     alive = tuple(tracks[id_] for id_ in state.tracks if id_ in tracks)
     return Roster(tuple(state.joined), frozenset(state.muted), alive)
 

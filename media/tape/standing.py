@@ -1,8 +1,11 @@
 """What is true in a channel at a moment, so that a new part can begin by saying it."""
 
+from collections import deque
 from collections.abc import Iterator
 
 from media.tape.model import EventType, Source, TapeEvent, Track
+
+_POINTS = 4  # of a clock map: it is written ahead, and packets may be late
 
 
 class Standing:
@@ -13,7 +16,8 @@ class Standing:
         self._joined: dict[str, TapeEvent] = {}
         self._added: dict[str, TapeEvent] = {}
         self._muted: dict[tuple[str, Source | None], TapeEvent] = {}
-        self._clocks: dict[str, TapeEvent] = {}
+        self._clocks: dict[str, deque[TapeEvent]] = {}
+        self._parameters: dict[str, TapeEvent] = {}
 
     def add_track(self, track: Track, event: TapeEvent) -> None:
         """A track began; ``event`` is its TRACK_ADDED."""
@@ -32,13 +36,16 @@ class Standing:
             case EventType.UNMUTED:
                 self._muted.pop((event.uid, event.source), None)
             case EventType.TRACK_REMOVED:
-                for rows in (self.tracks, self._added, self._clocks):
+                for rows in (self.tracks, self._added, self._clocks, self._parameters):
                     rows.pop(event.track, None)
-            case EventType.CLOCK:
-                if event.track in self.tracks:
-                    self._clocks[event.track] = event
-            case EventType.TRACK_ADDED:
-                pass
+            case EventType.CLOCK | EventType.PARAMETERS if event.track in self.tracks:
+                self._say_again(event)
+
+    def _say_again(self, event: TapeEvent) -> None:
+        if event.type is EventType.PARAMETERS:
+            self._parameters[event.track] = event
+        else:
+            self._clocks.setdefault(event.track, deque(maxlen=_POINTS)).append(event)
 
     def _leave(self, uid: str) -> None:
         self._joined.pop(uid, None)
@@ -47,5 +54,7 @@ class Standing:
 
     def events(self) -> Iterator[TapeEvent]:
         """Everything that holds, as it was first said."""
-        for rows in (self._joined, self._added, self._muted, self._clocks):
+        for rows in (self._joined, self._added, self._muted, self._parameters):
             yield from rows.values()
+        for points in self._clocks.values():
+            yield from points

@@ -1,52 +1,27 @@
-"""Writing a tape: the event loop appends to a list, the disk thread does the rest."""
+"""Writing a tape: the event loop formats packets, the disk thread does the rest."""
 
 import asyncio
-import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
-from media.errors import TapeTaken
 from media.tape import disk
-from media.tape.format import RTCP_PDU, PartHead
+from media.tape import format as fmt
+from media.tape.draft import Draft
+from media.tape.job import TapeJob
 from media.tape.model import EventType, PartManifest, TapeEvent, Track
-from media.tape.part import Given, OpenPart
+from media.tape.parameter_watch import ParameterWatch
 from media.tape.standing import Standing
 
-log = structlog.get_logger(__name__)
-
-CHUNK = 2048  # packets formatted before the disk gets them
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 5.0  # between attempts on a disk that refuses
-
-
-@dataclass(frozen=True, slots=True)
-class _Added:
-    track: Track
-    event: TapeEvent
-
-
-@dataclass(frozen=True, slots=True)
-class _Rtcp:
-    given: Given
-
-
-@dataclass(frozen=True, slots=True)
-class _Rotate:
-    at_ns: int
-    last: bool = False
-
-
-_Item = Given | TapeEvent | _Added | _Rtcp | _Rotate
+_pack, _sizes, _PACKET = fmt.PACKET_HEAD.pack, fmt.SIZES, fmt.PACKET
+_NOBODY: dict[str, int] = {}  # tracks whose packets are taken without a question: none
 
 
 class TapeWriter:
     """Writes one tape.  Its methods belong to the event loop and never block.
 
-    What is given is on disk within about half a second.  A disk that refuses loses nothing:
+    What is given is on disk within about a second.  A disk that refuses loses nothing at first:
     everything is kept in memory and tried again; see :attr:`error` and :attr:`waiting_bytes`.
+    Beyond the memory that all tapes may use together new packets are dropped and counted.
     When another recorder has taken the tape over, this one is as good as closed.
     """
 
@@ -64,41 +39,59 @@ class TapeWriter:
 
         The first part begins at ``from_ns``; without it, with the first thing given.
         """
-        self._items: list[_Item] = []
-        self._known: set[str] = set()
-        self._given = 0
-        self._closing = False
+        self._fence, self._number = fence, first_number
+        self._tracks: dict[str, Track] = {}  # all that ever were
+        self._standing = Standing()
+        self._watch = ParameterWatch()
+        self._drafts: list[Draft] = []
+        self._draft: Draft | None = None  # the last one, unless it has ended
+        self._numbers = _NOBODY
+        self._put: Callable[[tuple[bytes, ...]], None] = _nowhere
+        self._dropped = 0
+        self._closing = self._full = False
         self._thread = thread
-        self._job = _TapeJob(
-            directory, fence, first_number, from_ns, on_sealed, self._items, self._shut
+        self._job = TapeJob(
+            directory,
+            self._drafts,
+            on_sealed=on_sealed,
+            on_taken=self._shut,
+            on_full=self._hold,
         )
+        if from_ns is not None:
+            self._begin(from_ns)
         thread.add(self._job)
 
-    # A packet must cost the loop next to nothing: no formatting, no lock.  list.append() here
-    # and copy-then-delete of a prefix on the other side are each atomic.
-
-    def rtp(self, track_id: str, packet: bytes, arrival_ns: int) -> None:
+    # For every packet.  It is formatted here, while it is in the CPU's cache: the disk thread
+    # would take the interpreter from the event loop for that, thousands of packets at a time.
+    def rtp(self, track_id: str, packet: bytes, arrival_ns: int, pdu: bytes = fmt.RTP_PDU) -> None:
         """An RTP packet of a track that was added.  Ignored after :meth:`close`."""
-        if track_id not in self._known:
-            self._refuse(track_id)
-            return
-        self._given += len(packet)
-        self._items.append((track_id, packet, arrival_ns))
+        number = self._numbers.get(track_id)
+        if number is None:
+            number = self._question(track_id, packet, arrival_ns)
+            if not number:
+                return
+        size = len(packet)
+        block, captured, tail = _sizes.get(size) or fmt.sizes(size)
+        high, low = arrival_ns >> 32, arrival_ns & 0xFFFFFFFF
+        head = _pack(_PACKET, block, number, high, low, captured, captured, pdu)
+        self._put((head, packet, tail))
 
     def rtcp(self, track_id: str, packet: bytes, arrival_ns: int) -> None:
         """An RTCP packet that concerns a track.  Ignored after :meth:`close`."""
-        if track_id not in self._known:
-            self._refuse(track_id)
-            return
-        self._given += len(packet)
-        self._items.append(_Rtcp((track_id, packet, arrival_ns)))
+        self.rtp(track_id, packet, arrival_ns, fmt.RTCP_PDU)
 
     def add_track(self, track: Track, at_ns: int) -> None:
         """A track begins; from now on its packets are welcome."""
         if self._closing:
             return
-        self._known.add(track.id)
-        self._items.append(_Added(track, TapeEvent(EventType.TRACK_ADDED, at_ns, track=track.id)))
+        event = TapeEvent(EventType.TRACK_ADDED, at_ns, track=track.id)
+        draft = self._draft or self._begin(at_ns)
+        self._tracks[track.id] = track
+        self._standing.add_track(track, event)
+        self._watch.add(track)
+        draft.add_track(track)
+        draft.add_event(event)
+        self._admit()
 
     def remove_track(self, track_id: str, at_ns: int) -> None:
         """A track ends; packets that are still on their way are written all the same."""
@@ -106,26 +99,44 @@ class TapeWriter:
 
     def event(self, event: TapeEvent) -> None:
         """Something happened (TRACK_ADDED comes through :meth:`add_track`)."""
-        if not self._closing:
-            self._items.append(event)
+        if self._closing:
+            return
+        draft = self._draft or self._begin(event.at_ns)
+        self._standing.apply(event)
+        if event.type is EventType.TRACK_REMOVED:
+            self._watch.remove(event.track)
+        draft.add_event(event)
 
     def rotate(self, at_ns: int) -> None:
         """End the part here: what is given from now on belongs to the next one."""
         if not self._closing:
-            self._items.append(_Rotate(at_ns))
-            self._thread.wake()
+            self._end(at_ns)
+            self._begin(at_ns)
+            self._thread.wake(self._job)
 
     async def close(self, at_ns: int) -> None:
         """Seal the last part, and return when that is done.  Idempotent; may be cancelled.
 
         As long as the disk refuses this does not return; waiting no longer loses nothing yet,
-        the disk thread goes on trying.
+        the disk thread goes on trying until :meth:`abandon`.
         """
         if not self._closing:
             self._shut()
-            self._items.append(_Rotate(at_ns, last=True))
-            self._thread.wake()
+            self._end(at_ns)
+            self._job.last = True
+            self._thread.wake(self._job)
         await asyncio.shield(asyncio.wrap_future(self._job.closed))
+
+    def abandon(self) -> None:
+        """Leave what is on disk as it is to the tape's next owner, and forget the rest."""
+        self._shut()
+        self._job.abandoned = True
+        self._thread.wake(self._job)
+
+    @property
+    def sealed_ns(self) -> int:
+        """Where the open part begins: nobody has read yet what came later.  0: there is none."""
+        return self._draft.head.from_ns if self._draft is not None else 0
 
     @property
     def error(self) -> Exception | None:
@@ -134,165 +145,68 @@ class TapeWriter:
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes of packets given and not yet with the operating system."""
-        return self._given - self._job.taken
+        """Bytes of the tape that the operating system does not have; for now and then."""
+        return self._job.waiting_bytes
+
+    def take_dropped(self) -> int:
+        """How many packets found no room since the last call."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
+
+    def _begin(self, from_ns: int) -> Draft:
+        draft = Draft(fmt.PartHead(self._fence, self._number, from_ns), self._standing)
+        self._number += 1
+        self._put = draft.blocks.extend
+        self._draft = draft
+        self._drafts.append(draft)
+        self._admit()
+        return draft
+
+    def _end(self, at_ns: int) -> None:
+        if self._draft is not None:
+            self._draft.end(at_ns)
+            self._draft = None
+
+    def _admit(self) -> None:
+        """Which tracks' packets are taken without a question."""
+        if self._draft is None or self._full or self._closing:
+            self._numbers = _NOBODY
+        elif self._watch:
+            numbers = self._draft.numbers.items()
+            self._numbers = {id_: n for id_, n in numbers if not self._watch.watches(id_)}
+        else:
+            self._numbers = self._draft.numbers
+
+    def _question(self, track_id: str, packet: bytes, arrival_ns: int) -> int:
+        """The number of a track whose packets need a look; 0 if this one is not taken."""
+        if self._closing:
+            return 0
+        track = self._tracks.get(track_id)
+        if track is None:
+            raise ValueError(f"track {track_id} was never added")
+        if self._full:
+            self._dropped += 1
+            return 0
+        if self._numbers is _NOBODY and self._draft is not None:
+            self._admit()  # there is room again
+        if self._watch.concerned(track_id, packet):
+            # Said at the beginning of the next part; whoever reads this one sees them go by.
+            for event in self._watch.see(((track_id, packet, arrival_ns),)):
+                self._standing.apply(event)
+        draft = self._draft or self._begin(arrival_ns)
+        return draft.add_track(track)
 
     def _shut(self) -> None:
         """Take nothing from now on.  From either thread."""
         self._closing = True
-        self._known.clear()
+        self._numbers = _NOBODY
 
-    def _refuse(self, track_id: str) -> None:
-        if not self._closing:
-            raise ValueError(f"track {track_id} was never added")
-
-
-class _TapeJob:
-    """The disk thread's side of a tape; only ``items`` is shared with the loop."""
-
-    def __init__(
-        self,
-        directory: Path,
-        fence: int,
-        first_number: int,
-        from_ns: int | None,
-        on_sealed: Callable[[PartManifest], None],
-        items: list[_Item],
-        on_taken: Callable[[], None],
-    ) -> None:
-        self.closed: Future[None] = Future()
-        self.error: Exception | None = None
-        self.taken = 0
-        self._directory = directory
-        self._fence, self._number = fence, first_number
-        self._on_sealed = on_sealed
-        self._items = items
-        self._on_taken = on_taken
-        self._tracks: dict[str, Track] = {}  # all that ever were
-        self._standing = Standing()
-        self._part = None if from_ns is None else self._new_part(from_ns)
-        self._formatted = 0  # bytes of packets the part holds for the disk
-        self._done = False
-        self._pause_s = FIRST_PAUSE_S
-        self._retry_at = 0.0
-
-    def work(self) -> bool:
-        if self.error is not None and time.monotonic() < self._retry_at:
-            return False
-        try:
-            self._flush()
-            while self._items:
-                self._step()
-        except OSError as exc:
-            self.fail(exc)
-            return False
-        except TapeTaken as exc:
-            self._give_up(exc)
-            return True
-        if self.error is not None:
-            log.info("the disk takes the tape again", part=self._number)
-        self.error, self._pause_s = None, FIRST_PAUSE_S
-        if self._done:
-            self.closed.set_result(None)
-        return self._done
-
-    def fail(self, error: Exception) -> None:
-        if self.error is None:
-            log.error("the disk refuses the tape", part=self._number, error=str(error))
-        self.error = error
-        self._retry_at = time.monotonic() + self._pause_s
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-
-    def _give_up(self, error: TapeTaken) -> None:
-        """The lease was lost before we knew.  Its new owner goes on with the tape."""
-        log.error("another recorder took the tape over", part=self._number, error=str(error))
-        self.error = error
-        self._on_taken()
-        self._items.clear()
-        if self._part is not None:
-            self._part.drop()
-        self.closed.set_result(None)
-
-    def _step(self) -> None:
-        """Do the next thing, and take it off the list only when it is done."""
-        chunk = self._items[:CHUNK]
-        packets: list[Given] = []
-        for item in chunk:
-            if type(item) is not tuple:
-                break
-            packets.append(item)
-        part = self._part
-        if part is None and isinstance(chunk[0], _Rotate):
-            self._begin(chunk[0])  # nothing was given yet, so there is nothing to seal
-            return
-        if part is None:
-            part = self._part = self._new_part(_time_of(chunk[0]))
-        if packets:
-            part.add_packets(packets, self._tracks)
-            self._formatted += sum(len(packet) for _, packet, _ in packets)
-            del self._items[: len(packets)]
-            self._flush()
-        else:
-            self._control(part, chunk[0])
-
-    def _control(self, part: OpenPart, item: _Item) -> None:
-        match item:
-            case _Rotate():
-                self._rotate(part, item)
-                return  # took itself off the list
-            case _Added():
-                self._tracks[item.track.id] = item.track
-                self._standing.add_track(item.track, item.event)
-                part.add_track(item.track)
-                part.add_event(item.event)
-            case TapeEvent():
-                self._standing.apply(item)
-                part.add_event(item)
-            case _Rtcp():
-                part.add_packets((item.given,), self._tracks, RTCP_PDU)
-                self._formatted += len(item.given[1])
-        del self._items[0]
-
-    def _rotate(self, part: OpenPart, rotate: _Rotate) -> None:
-        manifest = part.seal(rotate.at_ns)
-        self._took()
-        self._number += 1
-        self._begin(rotate)
-        self._tell(manifest)
-
-    def _begin(self, rotate: _Rotate) -> None:
-        """Take a rotation off the list, the part before it being done."""
-        del self._items[0]
-        self._part = None if rotate.last else self._new_part(rotate.at_ns)
-        self._done = rotate.last
-
-    def _tell(self, manifest: PartManifest) -> None:
-        try:
-            self._on_sealed(manifest)
-        except Exception:  # the listener's bug must not stop the tape; the part is safe
-            log.exception("nobody could be told of a sealed part", part=manifest.name)
-
-    def _new_part(self, from_ns: int) -> OpenPart:
-        head = PartHead(self._fence, self._number, from_ns)
-        return OpenPart(self._directory, head, self._standing)
-
-    def _flush(self) -> None:
-        if self._part is not None:
-            self._part.flush()
-            self._took()
-
-    def _took(self) -> None:
-        self.taken += self._formatted
-        self._formatted = 0
+    def _hold(self, full: bool) -> None:
+        """From the disk thread.  Which tracks are admitted is the loop's affair."""
+        self._full = full
+        if full:
+            self._numbers = _NOBODY
 
 
-def _time_of(item: _Item) -> int:
-    match item:
-        case _Added():
-            return item.event.at_ns
-        case _Rtcp():
-            return item.given[2]
-        case TapeEvent() | _Rotate():
-            return item.at_ns
-        case (_, _, arrival_ns):
-            return arrival_ns
+def _nowhere(_blocks: tuple[bytes, ...]) -> None:
+    """Before there is a part."""

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.e2e.farm import Farm, farm
+from tests.e2e.janus_farm import JanusFarm, janus_farm
 
 
 @pytest.fixture(scope="session")
@@ -12,4 +13,13 @@ def running_farm(
     """One farm for all tests that do not hurt it."""
     need("redis-server")
     with farm(tmp_path_factory.mktemp("farm") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def janus_world(
+    tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]
+) -> Iterator[JanusFarm]:
+    """A Janus and a farm that records it."""
+    with janus_farm(tmp_path_factory.mktemp("janus-farm"), need) as running:
         yield running

@@ -37,6 +37,14 @@ class Moving:
         return float(np.abs(apart - np.median(apart)).max())
 
     @property
+    def p95_s(self) -> float:
+        """The same without the worst of it; whole turns, which a starved camera skips, are none."""
+        apart = np.subtract(self.clock_s, self.times_s) * (2 * np.pi / _TURN_S)
+        middle = np.angle(np.exp(1j * apart).mean())
+        off = np.abs(np.angle(np.exp(1j * (apart - middle)))) * (_TURN_S / (2 * np.pi))
+        return float(np.percentile(off, 95))
+
+    @property
     def longest_stand_s(self) -> float:
         """The longest time for which the picture did not move."""
         longest = since_s = 0.0

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from media.judge import decode
 from tests.browser import chromium
 from tests.e2e import fake_device, player
 from tests.e2e.farm import Farm
+from tests.e2e.strict import decodes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
@@ -149,20 +149,7 @@ def test_chromium_apart_decodes_without_an_error(
         for name, data in running_farm.bucket.segments(playlist):
             assert name.endswith(container if playlist == video else "ts")
             assert codec in decode.codecs(data).values()
-            _decodes(need("ffmpeg"), data)
+            decodes(need("ffmpeg"), data)
             pictures += len(list(decode.pictures(data))) if playlist == video else 0
     print(f"{recorded.codec}: {pictures} pictures of the fake camera's 20 in a second")
     assert pictures >= recorded.length_s * 20 * 0.8
-
-
-def _decodes(ffmpeg: str, data: bytes) -> None:
-    """The first error ends it.  Times are left as they are: guessing a frame rate adds errors."""
-    times = ("-fps_mode", "passthrough", "-enc_time_base", "1:90000")
-    done = subprocess.run(
-        [ffmpeg, "-v", "error", "-xerror", "-i", "pipe:0", *times, "-f", "null", "-"],
-        input=data,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")

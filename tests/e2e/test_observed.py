@@ -1,5 +1,6 @@
 """What a farm tells while it works, and what it never tells."""
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -81,6 +82,30 @@ def _events(receiver: Receiver, wanted: set[int]) -> dict[int, dict[str, Any]]:
             assert wanted <= seen.keys()
             return seen
         time.sleep(0.1)
+
+
+def test_the_quality_report_stands_beside_the_files(
+    told: tuple[Farm, Receiver, str],
+) -> None:
+    running, _, sid = told
+    document = json.loads(running.bucket.get(f"told/{sid}_told_report.json"))
+    assert running.bucket.content_type(f"told/{sid}_told_report.json") == "application/json"
+    names = [name for name in running.bucket.names("told/") if not name.endswith("_report.json")]
+    assert [file["name"] for file in document["files"]] == names
+    for file in document["files"]:
+        data = running.bucket.get(file["name"])
+        assert (file["size"], file["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    (publisher,) = document["publishers"]
+    (track,) = publisher["tracks"]
+    assert (publisher["uid"], track["source"], track["codecs"]) == ("7", "microphone", ["opus"])
+    assert track["received_s"] == track["expected_s"] == pytest.approx(6, abs=0.6)
+    assert track["packets"]["received"] >= 250
+    assert track["packets"]["lost"] == 0
+    assert track["gaps"] == []
+    url = f"{running.facts['api']}/console/api/recordings/{sid}/report"
+    auth = (running.facts["customer_key"], running.facts["customer_secret"])
+    answer = httpx.get(url, auth=auth, trust_env=False)
+    assert (answer.status_code, answer.json()) == (200, document)
 
 
 def test_the_metrics_of_every_stage_have_counted(told: tuple[Farm, Receiver, str]) -> None:

@@ -9,6 +9,8 @@ import structlog
 from media.cut.composite import cut_composite
 from media.cut.individual import cut_individual
 from media.cut.model import CutResult, Segment, Slice
+from media.quality.measure import measure
+from media.quality.model import SliceQuality
 from media.tape.reader import Tape
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
@@ -116,7 +118,12 @@ class Cutter:
         scratch = folder.scratch(number)
         try:
             before = folder.unit(number - 1) if number else None
-            result = self._media(spec, folder, row.origin_ns, piece, before, final, scratch)
+            tape = Tape(folder.tape)
+            result = _media(tape, spec, row.origin_ns, piece, before, final, scratch)
+            if spec.quality_report:
+                quality = _quality(tape, spec, piece, final)
+                if quality is not None:
+                    folder.save_quality(number, quality)
         except Exception:
             self._metrics.slices.labels(spec.mode.value, "failed").inc()
             raise
@@ -135,33 +142,6 @@ class Cutter:
         self._tell(spec, unit)
         self._measure(spec, unit, time.monotonic() - began)
         return unit
-
-    def _media(
-        self,
-        spec: RecordingSpec,
-        folder: Folder,
-        origin_ns: int,
-        piece: Slice,
-        before: Unit | None,
-        final: bool,
-        scratch: Path,
-    ) -> CutResult:
-        tape = Tape(folder.tape)
-        if spec.mode is Mode.MIX and piece.end_ns <= piece.start_ns:
-            return CutResult(segments=(), keep_from_ns=piece.start_ns)
-        if spec.mode is Mode.MIX:
-            return cut_composite(
-                tape, composite_spec(spec), origin_ns=origin_ns, slice=piece, out_dir=scratch
-            )
-        return cut_individual(
-            tape,
-            individual_spec(spec),
-            origin_ns=origin_ns,
-            slice=piece,
-            cursor=before.cursor if before else {},
-            final=final,
-            out_dir=scratch,
-        )
 
     def _adopt(self, spec: RecordingSpec, folder: Folder, made: Segment) -> SegmentFile:
         source = made.source.value if made.source else None
@@ -213,3 +193,38 @@ class Cutter:
             media_s=round(media_s, 3),
             took_s=round(took_s, 3),
         )
+
+
+def _quality(tape: Tape, spec: RecordingSpec, piece: Slice, final: bool) -> SliceQuality | None:
+    """How good a slice is; None if that cannot be told, which must never cost the slice itself."""
+    try:
+        return measure(tape, piece.start_ns, piece.end_ns, final=final)
+    except Exception:
+        log.exception("slice not measured", sid=spec.sid, slice=piece.number)
+        return None
+
+
+def _media(
+    tape: Tape,
+    spec: RecordingSpec,
+    origin_ns: int,
+    piece: Slice,
+    before: Unit | None,
+    final: bool,
+    scratch: Path,
+) -> CutResult:
+    if spec.mode is Mode.MIX and piece.end_ns <= piece.start_ns:
+        return CutResult(segments=(), keep_from_ns=piece.start_ns)
+    if spec.mode is Mode.MIX:
+        return cut_composite(
+            tape, composite_spec(spec), origin_ns=origin_ns, slice=piece, out_dir=scratch
+        )
+    return cut_individual(
+        tape,
+        individual_spec(spec),
+        origin_ns=origin_ns,
+        slice=piece,
+        cursor=before.cursor if before else {},
+        final=final,
+        out_dir=scratch,
+    )

@@ -1,6 +1,7 @@
 """Questions whether a part is ready: None means yes, else the reason why not yet."""
 
 import http.client
+import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -30,6 +31,18 @@ def http_ok(url: str) -> str | None:
     finally:
         connection.close()
     return f"{url} answers {response.status}: {body}"
+
+
+def listens(url: str) -> str | None:
+    """Whether the host of a URL takes connections at its port; says nothing of what it asks for."""
+    parts = urlsplit(url)
+    secure = parts.scheme.endswith(("https", "wss"))
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    try:
+        socket.create_connection((host, port), timeout=PROBE_S).close()
+    except OSError as exc:
+        return f"{host}:{port}: {exc or type(exc).__name__}"
+    return None
 
 
 def redis_answers(url: str) -> str | None:

@@ -13,6 +13,8 @@ CONTENT_TYPES = {
     "m3u8": "application/x-mpegURL",
     "ts": "video/MP2T",
     "webm": "video/webm",
+    "wav": "audio/wav",
+    "json": "application/json",
 }
 # What a file name can hold everywhere: the characters of channel names, within bounds.
 _PLAIN = re.compile(r"[a-zA-Z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]{1,64}")
@@ -39,6 +41,11 @@ def stem(spec: RecordingSpec, uid: str, track_type: str) -> str:
 def playlist(stem_: str) -> str:
     """The index file of a line of segments."""
     return f"{stem_}.m3u8"
+
+
+def report(spec: RecordingSpec) -> str:
+    """The quality report of a recording."""
+    return f"{spec.sid}_{spec.cname}_report.json"
 
 
 def segment(stem_: str, start_ns: int, container: str) -> str:

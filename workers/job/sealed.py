@@ -1,4 +1,4 @@
-"""Specs at rest: customers' keys and tokens are encrypted with the farm's key."""
+"""Specs at rest: what opens buckets and channels is encrypted with the farm's key."""
 
 import base64
 import hashlib
@@ -22,9 +22,13 @@ def _revealed(value: Any) -> Any:
 
 
 def seal(spec: RecordingSpec, farm_key: SecretStr) -> str:
-    """A spec as JSON text in which storage and token are not readable without the farm's key."""
-    rows = json.loads(spec.model_dump_json(exclude={"storage", "token"}))
+    """A spec as JSON text in which its secrets are not readable without the farm's key.
+
+    The channel URL is one: its query may hold a PIN or an API secret.
+    """
+    rows = json.loads(spec.model_dump_json(exclude={"storage", "token", "channel_url"}))
     secret = {
+        "channel_url": spec.channel_url,
         "storage": {name: _revealed(value) for name, value in spec.storage},
         "token": _revealed(spec.token),
     }

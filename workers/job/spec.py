@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 SLICE_SECONDS = 15
 
@@ -73,7 +73,7 @@ class RecordingSpec(Frozen):
     recorder_uid: str
     mode: Mode
     dialect: Literal["agora"] = "agora"
-    channel_url: str
+    channel_url: str = Field(repr=False)  # its query may hold secrets
     token: SecretStr | None = None
     live: bool = False  # channelType 1: the audience alone counts as idle
     subscription: Subscription = Subscription()
@@ -81,6 +81,7 @@ class RecordingSpec(Frozen):
     audio_profile: Literal[0, 1, 2] = 0
     stream_mode: Literal["default", "standard", "original"] = "default"
     correct_extinf: bool = False
+    quality_report: bool = True  # put beside the files
     storage: Storage
     limits: Limits = Limits()
     accepted_ns: int  # when the start call was accepted, Unix nanoseconds

@@ -48,8 +48,17 @@ class Metrics:
         self.recorder_packets_lost = self._counter(
             "recorder_packets_lost_total", "RTP packets given up after retransmission requests."
         )
+        self.recorder_kernel_drops = self._counter(
+            "recorder_kernel_drops_total", "Datagrams that the kernel dropped at full sockets."
+        )
+        self.recorder_troubles = self._counter(
+            "recorder_troubles_total", "Publishers that could not be heard: ICE or DTLS failed."
+        )
         self.recorder_loop_lag = self._histogram(
             "recorder_loop_lag_seconds", "How late the recorder's event loop ran a timer.", _FAST
+        )
+        self.recorder_tasks = self._gauge(
+            "recorder_tasks", "Tasks on the recorder's event loop; some for each recording."
         )
         self.slices_taped = self._counter("slices_taped_total", "Slices that became whole on tape.")
         self.tape_bytes = self._counter("tape_bytes_total", "Bytes in sealed tape parts.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from media.rtc.drain import Drain
+from media.rtc.drain import RECORDER_INTERVAL_S, Drain
 
 _Result = TypeVar("_Result")
 
@@ -18,7 +18,7 @@ class Loop:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="capture-loop", daemon=True)
         self._thread.start()
-        self.drain = self.call(Drain)
+        self.drain = self.call(lambda: Drain(interval_s=RECORDER_INTERVAL_S))
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -39,6 +39,10 @@ class Loop:
     def soon(self, act: Callable[..., object], *args: Any) -> None:
         """Call on the loop without waiting."""
         self._loop.call_soon_threadsafe(act, *args)
+
+    def tasks(self) -> int:
+        """How many tasks there are.  From any thread."""
+        return len(asyncio.all_tasks(self._loop))
 
     def close(self) -> None:
         """After the last recording has ended."""

@@ -5,9 +5,9 @@ packets had their time.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 
+from media.rtc import steady
 from media.tape.model import NS
 
 
@@ -21,9 +21,9 @@ async def beat(base_ns: int, period_ns: int, shift_ns: int, act: Callable[[int],
     def after(now_ns: int) -> int:
         return zero_ns + ((now_ns - zero_ns) // period_ns + 1) * period_ns
 
-    due_ns = after(time.time_ns())
+    due_ns = after(steady.now_ns())
     while True:
-        now_ns = time.time_ns()
+        now_ns = steady.now_ns()
         if now_ns < due_ns:
             # The loop's clock is not the wall clock: it may wake us a little early.
             await asyncio.sleep((due_ns - now_ns) / NS)

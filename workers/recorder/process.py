@@ -7,6 +7,7 @@ import threading
 import structlog
 from redis.exceptions import RedisError
 
+from media.rtc import steady
 from workers.callbacks.outbox import Outbox
 from workers.engine import Queues
 from workers.job.errors import StoreUnavailable
@@ -38,6 +39,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._draining = threading.Event()
         metrics.recorder_slots.set(settings.slots)
+        metrics.recorder_tasks.set_function(self._loop.tasks)
         for work in (self._beat, self._listen):
             threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
 
@@ -61,11 +63,13 @@ class Recorder:
             self._spool.folder(sid),
         )
         with self._lock:
+            if not self._slots:
+                steady.align()
             self._slots[sid] = slot
         if self._draining.is_set():
             slot.interrupt()
         try:
-            slot.run()
+            slot.run(lambda: len(self._slots) == 1)
         finally:
             with self._lock:
                 del self._slots[sid]

@@ -1,13 +1,15 @@
 """One recording on the event loop: the capture, its tape, and their clockwork."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from media.capture.capture import Capture
 from media.channels.base import Wants
+from media.errors import TapeUnsealed
+from media.rtc import steady
 from media.rtc.drain import Drain
+from media.rtc.network import Network
 from media.tape.model import NS, PartManifest
 from media.tape.writer import TapeWriter
 from workers.job.spec import SLICE_SECONDS, Mode, RecordingSpec
@@ -38,7 +40,15 @@ class PartSealed:
     part: PartManifest
 
 
-Notice = FirstPacket | PartSealed
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A publisher cannot be heard for now."""
+
+    uid: str
+    reason: str
+
+
+Notice = FirstPacket | PartSealed | Trouble
 
 
 class Session:
@@ -53,6 +63,7 @@ class Session:
         fence: int,
         first_number: int,
         drain: Drain,
+        network: Network,
         metrics: Metrics,
         notify: Callable[[Notice], None],
     ) -> None:
@@ -80,22 +91,37 @@ class Session:
             observer=self,
             track_prefix=str(fence),
             drain=drain,
+            network=network,
+            simulcast_substream=settings.simulcast_substream,
             keyframe_every_s=_KEYFRAME_EVERY_S if self._individual else 0,
         )
 
     async def run(self) -> str:
-        """Tape until stopped, idle or refused; returns which.  The tape is sealed afterwards."""
-        self._keep_pace(time.time_ns())
+        """Tape until stopped, idle or refused; returns which.  The tape is sealed afterwards.
+
+        Raises TapeUnsealed.
+        """
+        self._keep_pace(steady.now_ns())
         try:
             return await self._capture.run(self._stop)
         finally:
             for task in self._beats:
                 task.cancel()
-            await asyncio.shield(self._writer.close(time.time_ns()))
+            await self._seal()
+
+    async def _seal(self) -> None:
+        """Raises TapeUnsealed when the disk refuses for too long: another owner has to go on."""
+        try:
+            async with asyncio.timeout(self._settings.tape_seal_s):
+                await self._writer.close(steady.now_ns())
+        except TimeoutError as exc:
+            why = self._writer.error
+            self._writer.abandon()
+            raise TapeUnsealed(f"the tape could not be sealed: {why}") from exc
 
     def stop_at(self, at_ns: int) -> None:
-        """End the recording when the wall clock says so, and a little later."""
-        delay_s = (at_ns - time.time_ns()) / NS + _LINGER_S
+        """End the recording at this steady time, and a little later."""
+        delay_s = (at_ns - steady.now_ns()) / NS + _LINGER_S
         asyncio.get_running_loop().call_later(max(delay_s, 0), self._stop.set)
 
     def stop_now(self) -> None:
@@ -134,6 +160,15 @@ class Session:
     def lost(self, count: int) -> None:
         """See CaptureObserver."""
         self._metrics.recorder_packets_lost.inc(count)
+
+    def dropped(self, count: int) -> None:
+        """See CaptureObserver."""
+        self._metrics.recorder_kernel_drops.inc(count)
+
+    def trouble(self, uid: str, reason: str) -> None:
+        """See CaptureObserver."""
+        self._metrics.recorder_troubles.inc()
+        self._notify(Trouble(uid, reason))
 
     def loop_lag(self, seconds: float) -> None:
         """See CaptureObserver."""

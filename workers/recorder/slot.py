@@ -6,10 +6,12 @@ slices are whole, and ends the recording.  While Redis is away the session goes 
 
 import queue
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 
 import structlog
 
+from media.rtc import steady
 from media.tape.model import NS
 from media.tape.reader import Tape
 from media.tape.salvage import salvage
@@ -22,13 +24,19 @@ from workers.job.spec import RecordingSpec
 from workers.job.state import Event, State
 from workers.metrics.metrics import Metrics
 from workers.recorder.loop import Loop
-from workers.recorder.session import FirstPacket, Notice, PartSealed, Session
+from workers.recorder.network import network_of
+from workers.recorder.session import FirstPacket, Notice, PartSealed, Session, Trouble
 from workers.recorder.timeline import Timeline
 from workers.settings import Settings
 from workers.spool.spool import Closed, Folder
-from workers.store.store import Claim, Forgotten, LeaseLost, Store, now_ns
+from workers.store.store import Claim, Forgotten, LeaseLost, Store
 
 _LEAVE_NORMAL, _LEAVE_IDLE, _LEAVE_FAILED = 24, 4, 1  # reference §7.4
+_RECORDER = 0  # module; this and the levels: reference §7.3
+_MEDIUM, _FATAL = 3, 5
+_NOT_CONNECTED = 10  # the RTC SDK's ERR_TIMEDOUT
+
+_AHEAD_MOST_S = 5.0  # the clock of the owner before us may have been ahead of ours by this
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +66,8 @@ class Slot:
         self._log = log.bind(sid=claim.sid, fence=claim.fence)
         self._notices: queue.SimpleQueue[Notice | None] = queue.SimpleQueue()
         self._renewed_s = 0.0
-        self._stop_ns = 0
+        self._stop_ns = 0  # as the caller's host stamped it
+        self._end_ns = 0  # the same by our clock
         self._interrupted = False
         self._lost = False
 
@@ -72,8 +81,11 @@ class Slot:
         self._interrupted = True
         self._notices.put(None)
 
-    def run(self) -> None:
-        """Tape the recording until it ends, or until somebody else has it."""
+    def run(self, alone: Callable[[], bool]) -> None:
+        """Tape the recording until it ends, or until somebody else has it.
+
+        ``alone`` tells whether this process has no other one, so that its clock may be set.
+        """
         spec = self._spec = self._store.spec(self._claim.sid)
         row = self._store.row(self._claim.sid)
         if row is None:
@@ -82,11 +94,13 @@ class Slot:
         salvage(self._folder.tape)
         tape = Tape(self._folder.tape)
         parts = tape.manifests()
-        self._timeline = Timeline(row.accepted_ns, row.origin_ns, int(self._settings.late_s * NS))
+        accepted_ns = _ours(row.accepted_ns)
+        self._timeline = Timeline(accepted_ns, row.origin_ns, int(self._settings.late_s * NS))
         self._timeline.sealed(row.units_sealed)
         for part in parts:
             self._timeline.covered(part.until_ns)
-        first = None if row.origin_ns else next(tape.packets(0, now_ns()), None)
+        until_ns = self._timeline.covered_ns + NS
+        first = None if row.origin_ns else next(tape.packets(0, until_ns), None)
         if first is not None:  # the owner before us taped it and could not say so
             self._timeline.begin(first.arrival_ns)
         closed = self._folder.closed()
@@ -97,9 +111,22 @@ class Slot:
         if self._claim.fence > 1:
             self._metrics.failovers.inc()
             self._outbox.add(spec, EventType.SESSION_FAILOVER, {"newUid": int(spec.recorder_uid)})
+        self._go_on_from(self._timeline.covered_ns, alone)
         self._tape(spec, first_number=max((part.number for part in parts), default=-1) + 1)
 
+    def _go_on_from(self, covered_ns: int, alone: Callable[[], bool]) -> None:
+        """See that our clock is not behind the tape: its owner's host may have been ahead."""
+        ahead_s = (covered_ns - steady.now_ns()) / NS
+        if ahead_s <= 0:
+            return
+        self._log.warning("the tape ends later than it is", seconds=round(ahead_s, 3))
+        if alone():
+            steady.align(covered_ns)
+        else:
+            time.sleep(min(ahead_s, _AHEAD_MOST_S))
+
     def _tape(self, spec: RecordingSpec, first_number: int) -> None:
+        network = network_of(self._settings, spec.channel_url)
         session = self._loop.call(
             lambda: Session(
                 spec,
@@ -108,6 +135,7 @@ class Slot:
                 fence=self._claim.fence,
                 first_number=first_number,
                 drain=self._loop.drain,
+                network=network,
                 metrics=self._metrics,
                 notify=self._notices.put,
             )
@@ -154,7 +182,7 @@ class Slot:
                 self._loop.soon(session.stop_now)
             elif not asked and self._stop_ns:
                 asked = True
-                self._loop.soon(session.stop_at, self._stop_ns)
+                self._loop.soon(session.stop_at, self._end_ns)
             self._say_sealed(spec)
 
     def _hear(self, session: Session, notice: Notice) -> None:
@@ -167,6 +195,8 @@ class Slot:
             case PartSealed(part):
                 self._timeline.covered(part.until_ns)
                 self._metrics.tape_bytes.inc(part.bytes)
+            case Trouble(uid, reason):
+                self._say_trouble(uid, reason)
 
     def _renew(self) -> None:
         if self._lost or time.monotonic() - self._renewed_s < self._settings.lease_ttl_s / 3:
@@ -174,6 +204,8 @@ class Slot:
         self._renewed_s = time.monotonic()
         try:
             _, self._stop_ns = self._store.renew(self._claim, self._settings.lease_ttl_s)
+            if self._stop_ns and not self._end_ns:
+                self._end_ns = _ours(self._stop_ns)
         except LeaseLost:
             self._lost = True
             self._log.warning("lease lost, another recorder has the recording")
@@ -225,7 +257,7 @@ class Slot:
             self._log.info("recording handed over")
             self._store.release(self._claim)
             return
-        end_ns = self._stop_ns or now_ns()
+        end_ns = self._end_ns or steady.now_ns()
         if reason == "idle":
             end_ns -= spec.limits.max_idle_s * NS
         self._close(spec, self._timeline.close(end_ns, reason))
@@ -248,13 +280,23 @@ class Slot:
             else:
                 break
 
+    def _say_trouble(self, uid: str, reason: str) -> None:
+        details = {
+            "module": _RECORDER,
+            "errorLevel": _MEDIUM,
+            "errorCode": _NOT_CONNECTED,
+            "stat": 0,
+            "errorMsg": f"publisher {uid} cannot be heard, trying again: {reason}",
+        }
+        self._outbox.add(self._spec, EventType.ERROR, details)
+
     def _say_left(self, spec: RecordingSpec, reason: str) -> None:
         idle, stopped = reason == "idle", reason == "stopped"
         code = _LEAVE_NORMAL if stopped else _LEAVE_IDLE if idle else _LEAVE_FAILED
         if not idle and not stopped:
             details = {
-                "module": 0,
-                "errorLevel": 5,
+                "module": _RECORDER,
+                "errorLevel": _FATAL,
                 "errorCode": 110,
                 "stat": 0,
                 "errorMsg": reason,
@@ -277,3 +319,8 @@ class Slot:
             self._queues.cut(spec.sid, number)
         if not closed.units:
             self._queues.deliver(spec.sid)
+
+
+def _ours(wall_ns: int) -> int:
+    """When by our clock another process stamped something; that is not in the future."""
+    return min(steady.of_wall(wall_ns), steady.now_ns())

@@ -19,7 +19,7 @@ class Timeline:
         self._offered = 0  # slices whose announcement was sent, whether or not it arrived
         self.news = False  # the origin is known and not announced
         self._late_ns = late_ns
-        self._covered_ns = 0
+        self.covered_ns = 0  # the tape is sealed up to here
 
     def begin(self, first_packet_ns: int) -> bool:
         """The first packet came; False if the timeline had begun already.
@@ -36,7 +36,7 @@ class Timeline:
 
     def covered(self, until_ns: int) -> None:
         """The tape is sealed up to here."""
-        self._covered_ns = max(self._covered_ns, until_ns)
+        self.covered_ns = max(self.covered_ns, until_ns)
 
     def sealed(self, units: int) -> None:
         """So many slices are announced."""
@@ -56,7 +56,7 @@ class Timeline:
         """Slices that are whole, late packets included, and not announced."""
         if not self.origin_ns:
             return range(0)
-        whole = (self._covered_ns - self._late_ns - self.origin_ns) // _SLICE_NS
+        whole = (self.covered_ns - self._late_ns - self.origin_ns) // _SLICE_NS
         return range(self.units_sealed, max(whole, self.units_sealed))
 
     def close(self, end_ns: int, reason: str) -> Closed:

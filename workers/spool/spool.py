@@ -6,6 +6,7 @@
     <root>/<sid>/closed.json             Closed: the tape is complete; absent while it runs
     <root>/<sid>/tape/<part>.pcapng      and <part>.json, see media/tape
     <root>/<sid>/units/<number>.json     Unit: what one slice gave
+    <root>/<sid>/quality/<number>.json   SliceQuality: how good one slice is
     <root>/<sid>/files/<name>            segments that wait for the bucket
     <root>/<sid>/receipts/<name>.json    what the bucket has, verified
 
@@ -13,7 +14,6 @@ What is written here is the truth about a recording's media; Redis only hints at
 document appears whole or not at all.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+from media.quality.model import SliceQuality
 
 _Document = TypeVar("_Document", bound=BaseModel)
 
@@ -73,6 +75,7 @@ class Delivery(_Stored):
 
     size: int
     etag: str
+    sha256: str = ""  # hex
     entries: int = 0
     ended: bool = False  # a playlist with EXT-X-ENDLIST
 
@@ -84,6 +87,7 @@ class Folder:
         self.path = path
         self.tape = path / "tape"
         self._units = path / "units"
+        self._quality = path / "quality"
         self._files = path / "files"
         self._receipts = path / "receipts"
 
@@ -146,6 +150,15 @@ class Folder:
         """Remember what a slice gave; its files must be there already."""
         _write(self._units / f"{unit.number:06d}.json", unit.model_dump_json().encode())
 
+    def save_quality(self, number: int, quality: SliceQuality) -> None:
+        """Remember how good a slice is; before the slice counts as cut."""
+        _write(self._quality / f"{number:06d}.json", quality.model_dump_json().encode())
+
+    def qualities(self, count: int) -> list[SliceQuality]:
+        """How good the first ``count`` slices are; those that were not measured are left out."""
+        paths = (self._quality / f"{number:06d}.json" for number in range(count))
+        return [found for path in paths if (found := _read(path, SliceQuality)) is not None]
+
     def units(self) -> Iterator[Unit]:
         """Slices in order, up to the first that is not cut."""
         number = 0
@@ -156,6 +169,12 @@ class Folder:
     def receipt(self, name: str) -> Delivery | None:
         """What the bucket said about a file, or None if it does not have it."""
         return _read(self._receipts / f"{name}.json", Delivery)
+
+    def receipts(self) -> dict[str, Delivery]:
+        """All that the bucket has, by file name."""
+        names = sorted(path.stem for path in self._receipts.glob("[!.]*.json"))
+        found = ((name, self.receipt(name)) for name in names)
+        return {name: receipt for name, receipt in found if receipt is not None}
 
     def delivered(self, name: str) -> bool:
         """Whether the bucket has a file."""
@@ -201,7 +220,7 @@ class Spool:
 
 def _read(path: Path, model: type[_Document]) -> _Document | None:
     try:
-        return model.model_validate(json.loads(path.read_bytes()))
+        return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
 

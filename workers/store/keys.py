@@ -13,6 +13,7 @@ resource:{nonce}          string  sid that a resource ID was spent on; 31 days
 recorder:{name}           string  slots of a living recorder process; seconds
 finished:{sid}            list    one token once delivered, for a waiting stop call; a minute
 files:{sid}               hash    playlists in the bucket: object key -> FileEntry as JSON; 31 days
+report:{sid}              string  quality report of an ended recording, JSON; 3 days
 asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds
 lock:{name}               string  locks of cutters and uploaders; seconds, renewed while held
 outbox                    zset    callback ids by the time they are due
@@ -69,6 +70,11 @@ def finished(sid: str) -> str:
 def files(sid: str) -> str:
     """The playlists that stand in the bucket."""
     return f"{PREFIX}files:{sid}"
+
+
+def report(sid: str) -> str:
+    """The quality report."""
+    return f"{PREFIX}report:{sid}"
 
 
 def asked(sid: str, work: str) -> str:

@@ -346,6 +346,17 @@ class Store:
             rows = self.client.hgetall(keys.files(sid))
         return [FileEntry(**json.loads(rows[name])) for name in sorted(rows)]
 
+    def save_report(self, sid: str, text: str) -> None:
+        """The quality report of a recording that is ending."""
+        with _our_errors():
+            self.client.set(keys.report(sid), text, ex=keys.KEPT_S)
+
+    def report(self, sid: str) -> str | None:
+        """The quality report, JSON; None before the end, and when it was not wanted."""
+        with _our_errors():
+            text = self.client.get(keys.report(sid))
+        return None if text is None else str(text)
+
     def finish(self, sid: str, event: Event, at_ns: int) -> bool:
         """End a recording; True for the one caller who did it."""
         with _our_errors():

@@ -1,5 +1,6 @@
 """Brings files to the customer's bucket and keeps the playlists there true."""
 
+import hashlib
 import tempfile
 import time
 from pathlib import Path
@@ -16,10 +17,10 @@ from workers.job.spec import RecordingSpec
 from workers.job.state import Event, State
 from workers.job.status import FileEntry
 from workers.metrics.metrics import Metrics
-from workers.spool.spool import Delivery, Folder, Spool, Unit
-from workers.storage.s3 import Bucket, Receipt
+from workers.spool.spool import Closed, Delivery, Folder, Spool, Unit
+from workers.storage.s3 import Bucket
 from workers.store.store import Store, now_ns
-from workers.uploader import playlists
+from workers.uploader import playlists, quality
 from workers.uploader.cut_units import CutUnits
 from workers.uploader.patience import Patience
 from workers.uploader.playlists import Line
@@ -69,18 +70,20 @@ class Uploader:
         path = folder.file(name)
         if folder.delivered(name) or not path.exists():
             return
-        receipt = self._put(bucket, name, path)
-        folder.deliver(name, Delivery(size=receipt.size, etag=receipt.etag))
-        log.info("file delivered", sid=spec.sid, file=name, size=receipt.size)
+        delivery = self._put(bucket, name, path)
+        folder.deliver(name, delivery)
+        log.info("file delivered", sid=spec.sid, file=name, size=delivery.size)
 
-    def _put(self, bucket: Bucket, name: str, path: Path) -> Receipt:
+    def _put(self, bucket: Bucket, name: str, path: Path) -> Delivery:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         began = time.monotonic()
         receipt = bucket.put(name, path, naming.content_type(name))
         self._patience.worked(bucket.storage)
         self._metrics.uploads.labels("delivered").inc()
         self._metrics.upload_seconds.observe(time.monotonic() - began)
         self._metrics.upload_bytes.inc(receipt.size)
-        return receipt
+        return Delivery(size=receipt.size, etag=receipt.etag, sha256=sha256)
 
     def _settle(self, spec: RecordingSpec, folder: Folder, bucket: Bucket) -> None:
         """Write the playlists that can grow; end the recording if nothing is left to do.
@@ -95,7 +98,7 @@ class Uploader:
             for line in lines:
                 self._write(spec, folder, bucket, line)
             self._trim(folder, units)
-            self._end(spec, folder, units, lines)
+            self._end(spec, folder, bucket, units, lines)
 
     def _write(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, line: Line) -> None:
         before = folder.receipt(line.name)
@@ -105,21 +108,26 @@ class Uploader:
         with tempfile.TemporaryDirectory(dir=folder.path) as scratch:
             path = Path(scratch) / line.name
             path.write_text(playlists.text(line), encoding="utf-8", newline="\n")
-            receipt = self._put(bucket, line.name, path)
+            delivery = self._put(bucket, line.name, path)
         row = playlists.entry(spec, line)
         self._store.save_file(spec.sid, row)
         folder.deliver(
             line.name,
-            Delivery(
-                size=receipt.size,
-                etag=receipt.etag,
-                entries=len(line.segments),
-                ended=line.whole,
-            ),
+            delivery.model_copy(update={"entries": len(line.segments), "ended": line.whole}),
         )
         self._outbox.add(
             spec, EventType.FILE_INFOS, {"fileList": row.name}, once=f"file:{row.name}"
         )
+
+    def _report(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, closed: Closed) -> None:
+        """The last file of all, since it names the others."""
+        name = naming.report(spec)
+        text = quality.document(spec, closed, folder.qualities(closed.units), folder.receipts())
+        self._store.save_report(spec.sid, text)
+        with tempfile.TemporaryDirectory(dir=folder.path) as scratch:
+            path = Path(scratch) / name
+            path.write_text(text, encoding="utf-8")
+            folder.deliver(name, self._put(bucket, name, path))
 
     def _trim(self, folder: Folder, units: list[Unit]) -> None:
         """Delete what every later slice can do without, of slices that are in the bucket."""
@@ -132,7 +140,12 @@ class Uploader:
             Tape(folder.tape).trim(keep_from_ns)
 
     def _end(
-        self, spec: RecordingSpec, folder: Folder, units: list[Unit], lines: list[Line]
+        self,
+        spec: RecordingSpec,
+        folder: Folder,
+        bucket: Bucket,
+        units: list[Unit],
+        lines: list[Line],
     ) -> None:
         closed = folder.closed()
         if closed is None or len(units) < closed.units or not all(line.whole for line in lines):
@@ -143,6 +156,8 @@ class Uploader:
         files = [playlists.entry(spec, line) for line in lines]
         for file in files:
             self._store.save_file(spec.sid, file)  # Redis may have lost it since
+        if spec.quality_report:
+            self._report(spec, folder, bucket, closed)
         # Said before it is true in Redis: who dies in between is followed by one who says it not
         # twice.
         if files:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from whip import Publisher, room
 from media.capture.capture import Capture
 from media.channels.base import Wants
 from media.rtc.drain import Drain
+from media.rtc.network import LOOPBACK
 from media.rtp.packet import parse_header
 from media.tape.format import PartReader
 from media.tape.model import EventType, Kind, PartManifest, TapeEvent, Track
@@ -28,6 +29,8 @@ class Seen:
     first_ns: int = 0
     count: int = 0
     missing: int = 0
+    kernel_drops: int = 0
+    troubles: list[tuple[str, str]] = field(default_factory=list)
 
     def first_packet(self, at_ns: int) -> None:
         assert not self.first_ns
@@ -41,6 +44,12 @@ class Seen:
 
     def loop_lag(self, seconds: float) -> None:
         assert seconds >= 0
+
+    def dropped(self, count: int) -> None:
+        self.kernel_drops += count
+
+    def trouble(self, uid: str, reason: str) -> None:
+        self.troubles.append((uid, reason))
 
 
 @dataclass
@@ -99,10 +108,12 @@ class Recording:
 
 
 @asynccontextmanager
-async def recording(tmp_path: Path, port: int, **options: Any) -> AsyncIterator[Recording]:
+async def recording(
+    tmp_path: Path, port: int, *, room_addresses: Sequence[str] = LOOPBACK, **options: Any
+) -> AsyncIterator[Recording]:
     """A room and a recorder in it; at the end the recorder is stopped and its tape read."""
     drain = Drain()
-    async with room(port) as address:
+    async with room(port, room_addresses) as address:
         run = Recording(tmp_path, drain, address)
         task = asyncio.create_task(run.run(**options))
         try:

@@ -50,10 +50,14 @@ class FakeTap:
 class FakeTaps:
     def __init__(self) -> None:
         self.all: list[FakeTap] = []
+        self.troubles: list[tuple[str, str, bool]] = []
 
     def open(self, uid: str, *, screen: bool = False) -> FakeTap:
         self.all.append(FakeTap(f"{uid}/screen" if screen else uid))
         return self.all[-1]
+
+    def unheard(self, uid: str, reason: str, *, screen: bool = False) -> None:
+        self.troubles.append((uid, reason, screen))
 
     def living(self) -> list[str]:
         return sorted(tap.uid for tap in self.all if tap.connected and not tap.closed)
@@ -66,6 +70,7 @@ class Server:
         self.said: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.asked: list[str] = []
         self.status = 200
+        self.whep_status = 201
 
     def say(self, event: str, **data: Any) -> None:
         self.said.put_nowait(f"event: {event}\ndata: {json.dumps(data)}\n\n".encode())
@@ -87,7 +92,7 @@ class Server:
     async def whep(self, request: web.Request) -> web.Response:
         self.asked.append(f"POST {request.path_qs} {await request.text()}")
         headers = {"Location": f"/sessions/{len(self.asked)}"}
-        return web.Response(status=201, text="answer", headers=headers)
+        return web.Response(status=self.whep_status, text="answer", headers=headers)
 
     async def leave(self, request: web.Request) -> web.Response:
         self.asked.append("DELETE")
@@ -243,6 +248,22 @@ def test_a_tap_that_fails_in_an_unforeseen_way_is_opened_again(monkeypatch) -> N
             await made.channel.join()
             await made.until(lambda: made.taps.all and made.taps.all[0].closed)
         await made.until(lambda: made.taps.living() == ["a"])
+
+    play(story)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_publisher_that_is_refused_is_told_of_and_tried_again(status: int) -> None:
+    async def story(made: Scene) -> None:
+        made.server.whep_status = status
+        made.server.snapshot(publisher("a", source="screen"))
+        await made.channel.join()
+        await made.until(lambda: made.taps.troubles)
+        uid, reason, screen = made.taps.troubles[0]
+        assert (uid, screen) == ("a", True)
+        assert str(status) in reason
+        made.server.whep_status = 201
+        await made.until(lambda: made.taps.living() == ["a/screen"])
 
     play(story)
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -11,6 +11,7 @@ import aiohttp
 from media.room.server import serve
 from media.rtc import sdp
 from media.rtc.drain import Drain
+from media.rtc.network import LOOPBACK
 from media.rtc.peer import Peer
 from media.rtp import packet as rtp
 from media.rtp import rtcp
@@ -23,10 +24,10 @@ STEP = {"audio": 192, "video": 360}  # RTP time of the 4 ms between two packets
 
 
 @asynccontextmanager
-async def room(port: int) -> AsyncIterator[str]:
+async def room(port: int, addresses: Sequence[str] = LOOPBACK) -> AsyncIterator[str]:
     """An embedded room in this process; its address."""
     stop = asyncio.Event()
-    server = asyncio.create_task(serve("127.0.0.1", port, stop=stop))
+    server = asyncio.create_task(serve("127.0.0.1", port, stop=stop, addresses=addresses))
     address = f"http://127.0.0.1:{port}"
     async with aiohttp.ClientSession() as http:
         for _ in range(200):

@@ -9,6 +9,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 
+from media.publish.open_encoder import open_encoder
 from media.rtp.codec import Codec
 from media.tape.model import NS, EventType, Frame, Kind, Source, TapeEvent, Track
 
@@ -20,7 +21,20 @@ ORIGIN_NS = 1_790_000_000 * NS + 123_456_789
 
 VP8 = Codec("VP8", 96, 90_000)
 H264 = Codec("H264", 102, 90_000, fmtp="packetization-mode=1;profile-level-id=42e01f")
+VP9 = Codec("VP9", 98, 90_000, fmtp="profile-id=0")
+AV1 = Codec("AV1", 45, 90_000, fmtp="profile=0")
 OPUS = Codec("opus", 111, 48_000, 2)
+PCMU = Codec("PCMU", 0, 8000)
+PCMA = Codec("PCMA", 8, 8000)
+G722 = Codec("G722", 9, 8000)
+
+_ENCODERS = {
+    VP8: ("libvpx", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
+    VP9: ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
+    H264: ("libx264", {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline"}),
+    AV1: ("libsvtav1", {"preset": "12", "svtav1-params": "pred-struct=1:rc=2:rtc=1:lp=1"}),
+}
+_TELEPHONE = {PCMU: ("pcm_mulaw", 8000), PCMA: ("pcm_alaw", 8000), G722: ("g722", 16_000)}
 
 
 def track(uid: str, source: Source, codec: Codec, number: int = 1) -> Track:
@@ -69,7 +83,8 @@ def pictures(
 ) -> list[Frame]:
     """An encoded video track; frame ``n`` shows the number ``n``."""
     codec = of.codecs[0]
-    encoder = VideoCodecContext.create("libx264" if codec is H264 else "libvpx", "w")
+    name, options = _ENCODERS[codec]
+    encoder = VideoCodecContext.create(name, "w")
     encoder.width, encoder.height = size
     encoder.pix_fmt = "yuv420p"
     encoder.time_base = Fraction(1, fps)
@@ -77,11 +92,8 @@ def pictures(
     encoder.bit_rate = 800_000
     encoder.gop_size = int(fps * gop_s)
     encoder.thread_count = 1
-    encoder.options = (
-        {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline"}
-        if codec is H264
-        else {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
-    )
+    encoder.options = options
+    open_encoder(encoder)
     rng = np.random.default_rng(seed)
     frames = []
     for n in range(int(seconds * fps)):
@@ -142,6 +154,28 @@ def tone(
             time_ns = start_ns + int(i * step * NS / (48_000 * (1 + drift))) + late
             frames.append(Frame(of, OPUS, time_ns, rtp, bytes(packet), True, intact=True))
     return frames
+
+
+def telephone_tone(
+    of: Track, hz: float, *, start_ns: int, seconds: float, ms: float = 20, level: float = 0.25
+) -> list[Frame]:
+    """An encoded sine in G.711 or G.722."""
+    codec = of.codecs[0]
+    name, rate = _TELEPHONE[codec]
+    encoder = AudioCodecContext.create(name, "w")
+    encoder.sample_rate, encoder.layout, encoder.format = rate, "mono", "s16"
+    wave = level * 32767 * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate)) / rate)
+    data = b""
+    for at in range(0, len(wave), rate // 50):
+        block = wave[at : at + rate // 50].astype(np.int16).reshape(1, -1)
+        sound = av.AudioFrame.from_ndarray(block, format="s16", layout="mono")
+        sound.sample_rate, sound.pts = rate, at
+        data += b"".join(bytes(packet) for packet in encoder.encode(sound))
+    step = int(ms * 8)  # bytes: one is one tick of the RTP clock
+    return [
+        Frame(of, codec, start_ns + at * NS // 8000, 7000 + at, data[at : at + step], True, True)
+        for at in range(0, len(data), step)
+    ]
 
 
 def presence(of: Track, at_ns: int) -> Iterator[TapeEvent]:

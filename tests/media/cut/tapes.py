@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from media.publish.packetize import H264Packetizer, OpusPacketizer, Packetizer, Vp8Packetizer
+from media.publish.packetize import (
+    Av1Packetizer,
+    H264Packetizer,
+    Packetizer,
+    SoundPacketizer,
+    Vp8Packetizer,
+    Vp9Packetizer,
+)
 from media.rtp.packet import build
 from media.tape.model import NS, EventType, Frame, Kind, TapeEvent, Track
 from media.tape.reader import Tape
@@ -73,10 +80,12 @@ def _clock(frames: Sequence[Frame]) -> Iterable[TapeEvent]:
 
 
 def _packets(frames: Sequence[Frame], lost: frozenset[tuple[str, int]]) -> Iterable[Packet]:
-    track, codec = frames[0].track, frames[0].codec
-    packetizer = _packetizer(codec.key)
+    track = frames[0].track
+    packetizers: dict[str, Packetizer] = {}
     seq = 65_500  # wraps soon
     for i, frame in enumerate(frames):
+        codec = frame.codec
+        packetizer = packetizers.setdefault(codec.key, _packetizer(codec.key))
         payloads = packetizer.payloads(frame.data, keyframe=frame.keyframe)
         for part, payload in enumerate(payloads):
             seq += 1
@@ -94,5 +103,10 @@ def _packets(frames: Sequence[Frame], lost: frozenset[tuple[str, int]]) -> Itera
 
 
 def _packetizer(codec: str) -> Packetizer:
-    kinds = {"vp8": Vp8Packetizer, "h264": H264Packetizer, "opus": OpusPacketizer}
-    return kinds[codec]()
+    kinds = {
+        "vp8": Vp8Packetizer,
+        "vp9": Vp9Packetizer,
+        "h264": H264Packetizer,
+        "av1": Av1Packetizer,
+    }
+    return kinds.get(codec, SoundPacketizer)()

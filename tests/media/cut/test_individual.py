@@ -8,9 +8,12 @@ import av
 import numpy as np
 import pytest
 
+from media.cut.copying import Splitter
+from media.cut.cursor import LineState
 from media.cut.individual import cut_individual
 from media.cut.model import IndividualSpec, Slice
-from media.tape.model import NS, EventType, Source, TapeEvent
+from media.cut.pauses import Pauses
+from media.tape.model import NS, EventType, Frame, Source, TapeEvent
 from tests.media.cut.look import assert_plays, concatenated, packets, shots, sound
 from tests.media.cut.scene import (
     BLUE,
@@ -383,3 +386,19 @@ def test_a_uid_with_awkward_characters_stays_inside_the_folder(tmp_path):
 def test_nobody_who_sent_nothing_gets_a_file(tmp_path):
     tape = on_tape(tmp_path / "t", [], [TapeEvent(EventType.JOINED, ORIGIN_NS, uid="9")])
     assert _cut(tape, tmp_path / "o", 30) == []
+
+
+def test_sizes_that_change_within_a_millisecond_make_no_segments_of_one_name():
+    """A simulcast layer that is switched while it begins."""
+
+    def key(at_ns, width):
+        return Frame(CAM, VP8, ORIGIN_NS + at_ns, at_ns, b"", True, True, width, width // 2)
+
+    splitter = Splitter(LineState(), Pauses(()))
+    splitter.feed([key(0, 160), key(300_000, 320), key(600_000, 640), key(NS, 320)])
+    splitter.finish(ORIGIN_NS + 2 * NS, final=True)
+    assert [(run.start_ns - ORIGIN_NS, run.width) for run in splitter.closed] == [
+        (600_000, 640),
+        (NS, 320),
+    ]
+    assert splitter.closed[0].resumed

@@ -11,7 +11,7 @@ from media.publish.encoders import VideoEncoder
 from media.publish.packetize import (
     MAX_PAYLOAD,
     H264Packetizer,
-    OpusPacketizer,
+    SoundPacketizer,
     Vp8Packetizer,
     Vp9Packetizer,
     nal_units,
@@ -68,7 +68,7 @@ def test_a_vp9_frame_has_its_beginning_and_end_marked():
 
 
 def test_an_opus_packet_is_its_own_payload():
-    assert OpusPacketizer().payloads(b"abc", keyframe=True) == [b"abc"]
+    assert SoundPacketizer().payloads(b"abc", keyframe=True) == [b"abc"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class Bench:
 
     def __init__(self, video="vp8", log=None, bitrate=300_000):
         self.source = PatternSource(
-            "7", video=video, audio=True, size=(320, 180), fps=15, bitrate=bitrate
+            "7", video=video, audio="opus", size=(320, 180), fps=15, bitrate=bitrate
         )
         clock = MediaClock()
         self.tracks = {

@@ -41,6 +41,18 @@ def test_feedback_and_extensions_that_we_do_not_understand_are_not_agreed_on():
     assert set(section.extensions.values()) == {LEVEL, TIME, MID} <= EXTENSIONS
 
 
+@pytest.mark.parametrize("name", ["PCMU", "PCMA", "G722"])
+def test_telephone_codecs_are_taken_and_given(name):
+    codec = Codec(name, 9, 8000)
+    sending = MediaSection("audio", "0", "sendonly", (codec,), ssrcs=(1,))
+    (section,), (track,) = take(offer(sending))
+    assert section.codecs == (codec,)
+    wanting = MediaSection("audio", "0", "recvonly", (OPUS, replace(codec, payload_type=100)))
+    (given,), wanted = give(offer(wanting), {Kind.AUDIO: track}, stream="s")
+    assert [each.key for each in given.codecs] == [name.lower()]
+    assert wanted == {Kind.AUDIO: 100}
+
+
 def test_only_one_track_of_a_kind_is_taken():
     second = replace(video(VP8, direction="sendonly", ssrcs=(2,)), mid="1")
     sections, tracks = take(offer(video(VP8, direction="sendonly", ssrcs=(1,)), second))
@@ -53,7 +65,7 @@ def test_only_one_track_of_a_kind_is_taken():
     [
         video(VP8, direction="recvonly"),
         video(Codec("H265", 99, 90000), direction="sendonly"),
-        MediaSection("audio", "0", "sendonly", (Codec("PCMU", 0, 8000),)),
+        MediaSection("audio", "0", "sendonly", (Codec("CN", 13, 8000),)),
         MediaSection("application", "0", formats=("webrtc-datachannel",)),
     ],
 )

@@ -231,8 +231,8 @@ def test_a_publisher_who_vanishes_has_left(monkeypatch):
             subscriber = await place.subscribe()
             async with place.events() as events:
                 await events.next()
-                for wire in publisher.peer._ice.wires:  # its host burns down
-                    wire.close()
+                for link in tuple(publisher.peer._ice.links):  # its host burns down
+                    link.close()
                 left = await events.until("left")
             assert left["uid"] == "1"
             await subscriber.until(lambda: subscriber.closed)

@@ -11,10 +11,13 @@ import aiortc
 import aiortc.sdp
 import pylibsrtp
 import pytest
+from aioice import turn
+from aiortc import rtcrtpreceiver
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from pylibsrtp import _binding
 
 from media.rtc.dtls import Pipe, certificate
+from media.rtc.landing import MAX_DATAGRAM, landing
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,54 @@ def test_the_stun_protocol_lives_on_any_transport():
     assert "self.transport." not in rest
 
 
+def test_a_stun_protocol_asks_whom_it_is_told_to():
+    parameters = inspect.signature(aioice.ice.StunProtocol.request).parameters
+    assert list(parameters)[:3] == ["self", "request", "addr"]
+    assert {"connection_made", "connection_lost", "datagram_received"} <= {
+        *vars(aioice.ice.StunProtocol)
+    }
+
+
+@pytest.mark.parametrize("kind", [turn.TurnClientUdpProtocol, turn.TurnClientTcpProtocol])
+def test_a_turn_client_is_driven_without_its_transport(kind):
+    client = kind(
+        ("127.0.0.1", 3478), username="u", password="p", lifetime=600, channel_refresh_time=500
+    )
+    assert client.receiver is client.relayed_address is client.mapped_address is None
+    assert client.refresh_task is None
+    assert client.peer_to_channel == {}
+    for name, parameters in {
+        "connect": ["self"],
+        "delete": ["self"],
+        "send_data": ["self", "data", "addr"],
+        "channel_bind": ["self", "channel_number", "addr"],
+        "_send": ["self", "data"],
+    }.items():
+        assert list(inspect.signature(getattr(kind, name)).parameters) == parameters
+
+
+def test_a_turn_client_calls_its_receiver_for_data_and_for_the_end():
+    source = inspect.getsource(turn.TurnClientMixin)
+    for call in ("datagram_received(", "connection_lost("):
+        assert f"self.receiver.{call}" in source
+        source = source.replace(f"self.receiver.{call}", "")
+    assert "self.receiver." not in source
+    assert 'struct.pack("!HH", channel, len(data))' in source
+    assert (turn.DEFAULT_ALLOCATION_LIFETIME, turn.DEFAULT_CHANNEL_REFRESH_TIME) == (600, 500)
+
+
+def test_a_turn_client_on_tcp_pads_what_it_sends():
+    assert "self._padded(data)" in inspect.getsource(turn.TurnClientTcpProtocol._send)
+
+
+def test_candidates_have_the_fields_we_fill():
+    parameters = inspect.signature(aioice.Candidate).parameters
+    assert {"foundation", "component", "transport", "priority", "host", "port", "type"} <= {
+        *parameters
+    }
+    assert {"related_address", "related_port"} <= {*parameters}
+
+
 def test_dtls_needs_of_its_ice_transport_a_role_and_two_ends():
     source = inspect.getsource(RTCDtlsTransport)
     for name in ("role", "_recv", "_send"):
@@ -94,7 +145,8 @@ def test_dtls_needs_of_its_ice_transport_a_role_and_two_ends():
 def test_dtls_keeps_its_state_where_we_look():
     transport = RTCDtlsTransport(Pipe("controlled", lambda _: None), [certificate()])
     assert transport.state == "new"
-    assert (transport._rx_srtp, transport._tx_srtp, transport._task) == (None, None, None)
+    assert (transport._rx_srtp, transport._tx_srtp) == (None, None)
+    assert (transport._task, transport._ssl) == (None, None)
     transport._set_role("client")
     assert transport._role == "client"
     assert list(inspect.signature(transport.start).parameters) == ["remoteParameters"]
@@ -117,3 +169,18 @@ def test_descriptions_have_the_fields_we_fill():
         "client": "active",
         "server": "passive",
     }
+
+
+def test_stock_receivers_decode_in_a_function_that_can_be_replaced():
+    source = inspect.getsource(rtcrtpreceiver.RTCRtpReceiver)
+    assert "target=decoder_worker" in source
+    parameters = inspect.signature(rtcrtpreceiver.decoder_worker).parameters
+    assert list(parameters)[:2] == ["loop", "input_q"]
+
+
+def test_a_socket_never_delivers_more_than_the_landing_holds():
+    here = landing()
+    assert here is landing()
+    here.buffer[:3] = b"abc"
+    assert here.bytes[0:3] == here.view[:3] == b"abc"
+    assert len(here.buffer) == MAX_DATAGRAM

@@ -76,6 +76,29 @@ def test_an_answer_takes_what_is_common_under_the_numbers_of_the_offer():
     assert audio.answer(codecs={"opus"}, extensions={LEVEL}).extensions == {1: LEVEL}
 
 
+def test_retransmissions_are_answered_for_the_codecs_that_are():
+    video = sdp.parse(PUBLISH).media[1]
+    assert video.repairs == ((1405450101, 3642867762),)
+    answer = video.answer(codecs={"vp8", "av1", "rtx"})
+    assert [(codec.key, codec.apt) for codec in answer.codecs] == [
+        ("vp8", None),
+        ("rtx", 96),
+        ("av1", None),
+        ("rtx", 45),
+    ]
+    assert video.answer(codecs={"rtx"}).rejected
+
+
+def test_which_stream_repairs_which_is_printed_and_read_back():
+    section = sdp.MediaSection(
+        "video", "v", "sendonly", (VP9,), ssrcs=(1,), repair_ssrcs=(2,), repairs=((1, 2),)
+    )
+    text = describe("offer", section).to_sdp()
+    assert "a=ssrc-group:FID 1 2\r\n" in text
+    (read,) = sdp.parse(text).media
+    assert (read.ssrcs, read.repair_ssrcs, read.repairs) == ((1,), (2,), ((1, 2),))
+
+
 def test_an_answer_looks_the_other_way():
     (audio, _) = sdp.parse(RECEIVE).media
     assert audio.direction == "recvonly"

@@ -106,3 +106,18 @@ def test_a_timestamp_that_wraps_goes_on():
     assert unwrapper.unwrap(0xFFFFFFF0) == 0xFFFFFFF0
     assert unwrapper.unwrap(0x10) == 0x100000010
     assert unwrapper.unwrap(0xFFFFFFF8) == 0xFFFFFFF8
+
+
+@given(extensions=extensions, wanted=st.integers(1, 255))
+def test_one_extension_is_found_without_the_others(extensions, wanted):
+    data = packet.build(pt=1, seq=1, timestamp=1, ssrc=1, payload=b"x", extensions=extensions)
+    found = packet.parse_header(data).extensions(data)
+    assert packet.find_extension(data, wanted) == found.get(wanted, b"")
+    for number in found:
+        assert packet.find_extension(data, number) == found[number]
+
+
+@given(st.binary(max_size=60), st.integers(1, 14))
+def test_nonsense_has_no_extension_or_is_refused(data, wanted):
+    with contextlib.suppress(BadPacket):
+        packet.find_extension(data, wanted)

@@ -75,3 +75,20 @@ def test_a_line_is_not_begun_by_a_straggler_nor_behind_the_horizon():
 def test_a_jam_on_the_network_moves_nothing():
     one = clock_map((0, T0))
     assert one.locate(RATE, T0 + 9 * NS) == (T0 + NS, RATE)
+
+
+@given(
+    bend=st.integers(-5_000_000, 5_000_000),
+    cut=st.integers(1, 4 * RATE - 1),
+    stamps=st.lists(st.integers(0, 4 * RATE), min_size=1, max_size=20),
+)
+def test_a_line_that_ends_early_is_the_same_up_to_there(bend, cut, stamps):
+    """The recorder writes ahead; when the line goes elsewhere, what lies before stays."""
+    points = [(0, T0), (4 * RATE, T0 + 4 * NS + bend, T0)]
+    before = clock_map(*points)
+    end_ns = before.locate(cut, T0 + cut * NS // RATE)[0]
+    after = clock_map(*points, (cut, end_ns, T0 + NS), (cut + 1, end_ns + 3 * NS, T0 + NS))
+    for stamp in stamps:
+        if stamp <= cut:
+            arrival_ns = T0 + stamp * NS // RATE
+            assert after.locate(stamp, arrival_ns) == before.locate(stamp, arrival_ns)

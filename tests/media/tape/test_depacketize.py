@@ -14,9 +14,14 @@ from taping import H264, MS, NS, T0, VP8, adds, clock, gives, tape, tells, track
 from media.errors import BadPacket
 from media.rtp.codec import Codec
 from media.rtp.packet import build
-from media.tape import depacketize, h264
-from media.tape.depacketize import depacketizer
+from media.tape.payload import formats, nal
+from media.tape.payload.parameter_sets import ParameterSets
 from media.tape.reader import Tape
+
+
+def depacketizer(name, fmtp=""):
+    return formats.depacketizer(name, fmtp, ParameterSets())
+
 
 START = b"\x00\x00\x00\x01"
 
@@ -155,12 +160,12 @@ def test_the_picture_size_is_in_the_parameter_set(size, profile):
     frame.pts = 0
     stream = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
     (sps,) = [unit for unit in H264Encoder._split_bitstream(stream) if unit[0] & 0x1F == 7]
-    assert h264.size(bytes(sps)) == size
+    assert nal.size(bytes(sps)) == size
 
 
 @given(st.binary(min_size=1, max_size=60))
 def test_no_parameter_set_brings_the_reader_down(noise):
-    width, height = h264.size(b"\x67" + noise)
+    width, height = nal.size(b"\x67" + noise)
     assert 0 <= width <= 65536
     assert 0 <= height <= 65536
 
@@ -202,6 +207,6 @@ def test_a_slice_in_the_middle_of_a_picture_does_not_begin_one():
     assert format_.begins(b"\x18\x00\x02\x67\x42")
 
 
-def test_codecs_nobody_depacketizes_have_no_frames():
-    assert depacketizer("vp9", "") is None
-    assert depacketize.depacketizer("av1", "") is None
+@pytest.mark.parametrize("name", ["cn", "telephone-event", "red", "ulpfec", "flexfec-03", "rtx"])
+def test_what_is_no_media_of_its_own_has_no_frames(name):
+    assert depacketizer(name) is None

@@ -16,6 +16,8 @@ from taping import (
     tells,
 )
 
+from media.tape.clockmap import SETTLE_NS
+
 
 @pytest.mark.parametrize("second_in_next_part", [False, True])
 def test_time_between_two_clock_points_lies_between_them(second_in_next_part):
@@ -94,3 +96,25 @@ def test_a_restarted_sequence_number_is_a_gap_and_no_more():
     frames = recorded(acts).frames(T0, FAR)[AUDIO.id]
     assert len(frames) == 150
     assert [n for n, frame in enumerate(frames) if not frame.intact] == [100]
+
+
+def test_points_that_came_after_a_cut_do_not_move_what_it_saw():
+    """Whatever they say: a cut made again on a longer tape is the same."""
+    acts = [adds(AUDIO), tells(clock(AUDIO, 0, T0)), *audio(range(100))]
+    found = recorded(acts).frames(T0, T0 + NS)
+    until_ns = T0 + 2 * NS + SETTLE_NS
+    acts.append(tells(clock(AUDIO, 200 * 960, T0 + 4 * NS + 20 * MS, until_ns)))
+    assert recorded(acts).frames(T0, T0 + NS) == found
+    acts.append(tells(clock(AUDIO, 200 * 960, T0 + 4 * NS + 20 * MS, until_ns - 1)))
+    assert recorded(acts).frames(T0, T0 + NS) != found
+
+
+def test_a_trimmed_tape_knows_the_line_on_which_its_first_packets_lie():
+    """Points are written ahead: those around a part's beginning came before it."""
+    acts = [adds(AUDIO)]
+    acts += [tells(clock(AUDIO, n * 48_000, T0 + n * (NS + 5 * MS), T0 + n)) for n in range(5)]
+    acts += [*audio(range(100)), rotates(T0 + 100 * STEP), *audio(range(100, 200))]
+    tape = recorded(acts)
+    whole = tape.frames(T0 + 3 * NS, FAR)
+    assert tape.trim(T0 + 2 * NS)
+    assert tape.frames(T0 + 3 * NS, FAR) == whole

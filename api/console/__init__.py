@@ -1,0 +1,1 @@
+"""The farm's own API: what no dialect has a word for."""

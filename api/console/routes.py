@@ -1,0 +1,76 @@
+"""Routes of the console: a recording seen from outside every dialect."""
+
+from typing import Final
+
+import structlog
+from flask import Blueprint, Response, g, jsonify, request
+
+from api.auth import BadCredentials, Doorman, NoCredentials
+from api.control import Control
+from media.errors import FarmError
+from workers.job.errors import NotFound
+from workers.job.status import RecordingStatus
+
+PREFIX: Final = "/console/api"
+
+_log = structlog.get_logger(__name__)
+
+
+class NotYet(FarmError):
+    """The recording has not ended, so there is no last word about it."""
+
+
+def blueprint(control: Control, doorman: Doorman) -> Blueprint:
+    """The routes over a farm; a customer sees the recordings of the apps it owns."""
+    routes = Blueprint("console", __name__, url_prefix=PREFIX)
+
+    @routes.errorhandler(FarmError)
+    def refuse(error: FarmError) -> Response:
+        g.refused = error
+        return _answer(error)
+
+    @routes.get("/recordings/<sid>/report")
+    def report(sid: str) -> Response:
+        """The quality report of a recording that has ended."""
+        recording = _owned(control, doorman, sid)
+        text = control.report(sid)
+        if text is not None:
+            return Response(text, content_type="application/json")
+        if not recording.ended:
+            raise NotYet("the recording goes on; its report is written at its end")
+        raise NotFound("no report was asked for, or it is forgotten")
+
+    return routes
+
+
+def _owned(control: Control, doorman: Doorman, sid: str) -> RecordingStatus:
+    """A recording of the caller's; of strangers' recordings nobody learns that they exist."""
+    apps = doorman.owned(request.headers.get("Authorization"))
+    recording = control.status(sid)
+    if recording is None or recording.app_id not in apps:
+        raise NotFound("no such recording")
+    return recording
+
+
+def _answer(error: FarmError) -> Response:
+    status = _status(error)
+    if status >= 500:
+        _log.warning("console call failed", exc_info=error)
+    message = str(error) if status < 500 else "the farm cannot answer now, try again"
+    response = jsonify(message=message)
+    response.status_code = status
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="tapefarm"'
+    return response
+
+
+def _status(error: FarmError) -> int:
+    match error:
+        case NoCredentials() | BadCredentials():
+            return 401
+        case NotFound():
+            return 404
+        case NotYet():
+            return 409
+        case _:
+            return 503

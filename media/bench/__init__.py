@@ -1,0 +1,1 @@
+"""Measuring: what a recorder costs, beside others that receive the same packets."""

@@ -1,0 +1,1 @@
+"""How good a recording is: measured on the tape slice by slice, told in one report."""

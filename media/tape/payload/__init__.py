@@ -1,0 +1,1 @@
+"""RTP payload formats: from payloads to frames, one file per format.  Pure."""

@@ -1,0 +1,1 @@
+"""Hostile packets: seeded mutations of real ones, through everything that reads packets."""

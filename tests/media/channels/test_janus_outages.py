@@ -1,0 +1,207 @@
+"""What a recorder makes of a Janus that goes away, or seems to."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from janus_guests import Publisher, visiting
+from janus_stage import Recording, heard, play, recording, until, whole
+from tcp_proxy import Proxy
+
+from media.channels.janus import session
+from media.rtc.drain import Drain
+from media.tape.model import EventType, Source
+from tests.janus import start_janus
+
+pytestmark = pytest.mark.server
+
+
+def play_behind_proxy(tmp_path: Path, janus, room: str, story) -> Recording:
+    async def main() -> Recording:
+        drain, proxy = Drain(), Proxy(janus.port)
+        await proxy.start()
+        try:
+            url = f"janus+ws://127.0.0.1:{proxy.port}"
+            async with recording(tmp_path / "tape", url, room) as made:
+                await story(made, drain, proxy)
+        finally:
+            await proxy.cut()
+            drain.close()
+        return made
+
+    return asyncio.run(main())
+
+
+def test_a_lost_websocket_costs_no_packet(tmp_path, janus, room) -> None:
+    async def story(made: Recording, drain: Drain, proxy: Proxy) -> None:
+        guest = Publisher(janus.url, room, "guest", drain)
+        async with visiting(guest):
+            await guest.start()
+            await heard(made)
+            for _ in range(3):
+                await proxy.cut()
+                await heard(made)
+                before = proxy.connections
+                await proxy.start()
+                await until(lambda before=before: proxy.connections > before)
+                await heard(made)
+            late = Publisher(janus.url, room, "late", drain)
+            async with visiting(late):  # the room is followed again
+                await late.start()
+                await until(lambda: "late" in made.here())
+                await heard(made, 200)
+
+    made = play_behind_proxy(tmp_path, janus, room, story)
+    assert made.who(EventType.JOINED) == ["guest", "late"]
+    for source in (Source.MICROPHONE, Source.CAMERA):
+        [track] = made.of("guest", source)
+        assert whole(made.sequence(track))
+
+
+def test_what_happens_while_nobody_tells_us_is_found_out(tmp_path, janus, room) -> None:
+    async def story(made: Recording, drain: Drain, proxy: Proxy) -> None:
+        stays, goes, again, new = (
+            Publisher(janus.url, room, uid, drain) for uid in ("stays", "goes", "again", "new")
+        )
+        async with visiting(stays, goes, again, new):
+            for each in (stays, goes, again):
+                await each.start()
+            await until(lambda: made.here() == {"stays", "goes", "again"})
+            await heard(made, 300)
+            await proxy.cut()
+            await goes.leave()
+            await again.unpublish()
+            await again.publish()
+            await new.start()
+            camera = again.lines[1]
+            camera.keyframes_asked = 0
+            await proxy.start()
+            await until(lambda: made.here() == {"stays", "again", "new"})
+            await until(lambda: camera.keyframes_asked)  # somebody listens again
+            await heard(made, 800)
+
+    made = play_behind_proxy(tmp_path, janus, room, story)
+    assert len(made.of("again", Source.CAMERA)) == 2
+    assert len(made.sequence(made.of("again", Source.CAMERA)[1])) > 30
+    assert len(made.sequence(*made.of("new", Source.MICROPHONE))) > 30
+    for source in (Source.MICROPHONE, Source.CAMERA):
+        [track] = made.of("stays", source)
+        assert whole(made.sequence(track))
+
+
+def test_a_server_that_falls_silent_is_dropped_and_claimed_again(
+    tmp_path, janus, room, monkeypatch
+) -> None:
+    monkeypatch.setattr(session, "KEEPALIVE_S", 0.2)
+    monkeypatch.setattr(session, "REPLY_S", 1.0)
+    monkeypatch.setattr(session, "CONNECT_S", 1.0)
+
+    async def story(made: Recording, drain: Drain, proxy: Proxy) -> None:
+        guest = Publisher(janus.url, room, "guest", drain)
+        async with visiting(guest):
+            await guest.start()
+            await heard(made)
+            proxy.silent = True
+            await until(lambda: proxy.connections > 1)
+            proxy.silent = False
+            await guest.leave()
+            await until(lambda: not made.here())
+
+    made = play_behind_proxy(tmp_path, janus, room, story)
+    [track] = made.of("guest", Source.MICROPHONE)
+    assert whole(made.sequence(track))
+
+
+def test_a_session_that_cannot_be_claimed_is_made_anew(tmp_path, need) -> None:
+    need("janus")
+    with start_janus(tmp_path, string_ids=True, reclaim_s=0) as janus:
+        janus.create_room("r")
+
+        async def story(made: Recording, drain: Drain, proxy: Proxy) -> None:
+            guest = Publisher(janus.url, "r", "guest", drain)
+            async with visiting(guest):
+                await guest.start()
+                await heard(made)
+                await proxy.cut()
+                await proxy.start()
+                await until(lambda: proxy.connections > 2)
+                await heard(made, 200)
+
+        made = play_behind_proxy(tmp_path, janus, "r", story)
+    assert made.reason == "stopped"
+    assert made.longest_pause_s(*made.of("guest", Source.MICROPHONE)) < 3
+
+
+def test_a_janus_that_is_killed_and_started_again_costs_the_outage(tmp_path, need) -> None:
+    need("janus")
+    with start_janus(tmp_path, string_ids=True) as janus:
+        janus.create_room("r")
+        outage: list[float] = []
+
+        async def story(made: Recording, drain: Drain) -> None:
+            guest = Publisher(janus.url, "r", "guest", drain)
+            again = Publisher(janus.url, "r", "guest", drain)
+            async with visiting(guest, again):
+                await guest.start()
+                await heard(made, 200)
+                began_s = time.monotonic()
+                await asyncio.to_thread(janus.kill)
+                await guest.exit()
+                await asyncio.sleep(3)
+                await asyncio.to_thread(janus.start)
+                await again.start()
+                outage.append(time.monotonic() - began_s)
+                await heard(made, 200)
+
+        made = play(tmp_path, janus.url, "r", story)
+    assert made.reason == "stopped"
+    hole_s = made.longest_pause_s(*made.of("guest", Source.CAMERA))
+    assert abs(hole_s - outage[0]) < 2
+    assert len(made.of("guest", Source.CAMERA)) == 2
+
+
+def test_rooms_and_publishers_may_be_numbers(tmp_path, need) -> None:
+    need("janus")
+    with start_janus(tmp_path, string_ids=False) as janus:
+        janus.create_room(1234)
+
+        async def story(made: Recording, drain: Drain) -> None:
+            guest = Publisher(janus.url, 1234, 5678, drain)
+            async with visiting(guest):
+                await guest.start()
+                await heard(made)
+                assert set(janus.participants(1234)) == {"77", "5678"}
+                async with recording(
+                    tmp_path / "next", janus.url, "1234", recorder_uid="77"
+                ) as successor:
+                    await heard(successor)
+                    assert len(janus.participants(1234)) == 3
+                    await made.end()
+                    await until(lambda: set(janus.participants(1234)) == {"77", "5678"})
+
+        made = play(tmp_path, janus.url, "1234", story, recorder_uid="77")
+        assert made.who(EventType.JOINED) == ["5678"]
+        for cname, uid in (("room", "77"), ("1234", "recorder")):
+
+            async def refused(made: Recording, drain: Drain) -> None:
+                await until(made.task.done)
+
+            made = play(tmp_path / cname / uid, janus.url, cname, refused, recorder_uid=uid)
+            assert made.reason.startswith("refused: this Janus knows")
+
+
+def test_candidates_may_come_after_the_offer(tmp_path, need) -> None:
+    need("janus")
+    with start_janus(tmp_path, string_ids=True, nat={"full_trickle": True}) as janus:
+        janus.create_room("r")
+
+        async def story(made: Recording, drain: Drain) -> None:
+            guest = Publisher(janus.url, "r", "guest", drain)
+            async with visiting(guest):
+                await guest.start()
+                await heard(made)
+
+        made = play(tmp_path, janus.url, "r", story)
+    [track] = made.of("guest", Source.CAMERA)
+    assert whole(made.sequence(track))

@@ -1,0 +1,52 @@
+"""What the network loses between a real Janus and a recorder comes back, sound as well."""
+
+import asyncio
+import random
+
+import pytest
+from janus_guests import Publisher, visiting
+from janus_stage import Recording, heard, play
+
+from media.rtc import sweep
+from media.rtc.drain import Drain
+from media.tape.model import EventType, Kind
+
+pytestmark = pytest.mark.server
+
+
+def test_janus_sends_again_what_was_lost(tmp_path, janus, room, monkeypatch) -> None:
+    chance, lost, losing = random.Random(1), 0, False
+    unprotect = sweep._unprotect
+
+    def lossy(*args: object) -> int:
+        nonlocal lost
+        if losing and chance.random() < 0.1:
+            lost += 1
+            return 1  # an error of libsrtp, which has not seen the packet
+        return unprotect(*args)
+
+    monkeypatch.setattr(sweep, "_unprotect", lossy)
+
+    async def story(made: Recording, drain: Drain) -> None:
+        nonlocal losing
+        publisher = Publisher(janus.url, room, "alice", drain)
+        async with visiting(publisher):
+            await publisher.start()
+            # Janus keeps packets to be sent again from its first report on.
+            await heard(made, 300)
+            losing = True
+            await heard(made, 600)
+            losing = False
+            await asyncio.sleep(1.2)  # by then a packet is here or given up
+
+    made = play(tmp_path, janus.url, room, story)
+    assert lost >= 30
+    recovered = 0
+    for track in made.tracks:
+        tallies = [e for e in made.events if e.type is EventType.TALLY and e.track == track.id]
+        counts = dict(max(tallies, key=lambda event: event.at_ns).counts)
+        assert counts["recovered"] >= 10, track.kind
+        assert counts["lost"] <= 2
+        recovered += counts["recovered"]
+    assert recovered >= lost - 10  # some of what was lost were retransmissions
+    assert {track.kind for track in made.tracks} == set(Kind)

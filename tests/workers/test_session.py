@@ -1,0 +1,43 @@
+import asyncio
+
+import pytest
+
+from media.errors import TapeUnsealed
+from media.rtc.drain import Drain
+from media.rtc.network import ON_THIS_HOST
+from media.tape.model import EventType, TapeEvent
+from workers.metrics.metrics import Metrics
+from workers.recorder.session import Session
+from workers.settings import Settings
+from workers.spool.spool import Folder
+
+
+def test_a_disk_that_refuses_the_end_does_not_hold_the_recording_for_ever(tmp_path, make_spec):
+    settings = Settings(farm_key="k" * 32, tape_seal_s=0.3)
+    folder = Folder(tmp_path / "sid")
+    folder.path.mkdir()
+    folder.tape.write_text("a file where the directory should be")
+
+    async def run():
+        drain = Drain()
+        session = Session(
+            make_spec(),
+            settings,
+            folder,
+            fence=1,
+            first_number=0,
+            drain=drain,
+            network=ON_THIS_HOST,
+            metrics=Metrics(),
+            notify=lambda notice: None,
+        )
+        session._writer.event(TapeEvent(EventType.JOINED, 1, uid="1"))
+        session.stop_now()
+        try:
+            async with asyncio.timeout(20):
+                await session.run()
+        finally:
+            drain.close()
+
+    with pytest.raises(TapeUnsealed, match="could not be sealed"):
+        asyncio.run(run())
