@@ -10,7 +10,7 @@ from media.capture.capture import TICK_S
 from media.capture.collector import relax
 from media.capture.deck import Deck
 from media.capture.rack import Rack
-from media.rtc.drain import RECORDER_INTERVAL_S, Drain
+from media.rtc.drain import Drain, recorder_drain
 from media.tape.info import inspect_tape
 from media.tape.writer import TapeWriter
 
@@ -93,7 +93,7 @@ class Ours:
 
     async def open(self) -> None:
         """The drain belongs to the running loop."""
-        self._drain = Drain(interval_s=RECORDER_INTERVAL_S)
+        self._drain = recorder_drain()
         relax()
 
     async def answer(self, channel: int, offer: str) -> str:

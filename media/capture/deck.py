@@ -47,7 +47,7 @@ class Deck:
             connection,
             section.extensions,
         )
-        self.writer.add_track(track, at_ns)
+        self.writer.add_track(track, self._open(at_ns))
         if not self._began:
             self._began = True
             self._observer.first_packet(at_ns)
@@ -59,16 +59,19 @@ class Deck:
 
     def clock(self, track: Track, points: Iterable[Point], at_ns: int) -> None:
         """Points of a track's clock map."""
+        known_ns = self._open(at_ns)
         for point in points:
             self.writer.event(
                 TapeEvent(
-                    EventType.CLOCK, at_ns, track=track.id, rtp=point.rtp, wall_ns=point.wall_ns
+                    EventType.CLOCK, known_ns, track=track.id, rtp=point.rtp, wall_ns=point.wall_ns
                 )
             )
 
     def tally(self, track: Track, counts: tuple[tuple[str, int], ...], at_ns: int) -> None:
         """How a track arrived so far."""
-        self.writer.event(TapeEvent(EventType.TALLY, at_ns, track=track.id, counts=counts))
+        self.writer.event(
+            TapeEvent(EventType.TALLY, self._open(at_ns), track=track.id, counts=counts)
+        )
 
     def publisher(self, uid: str, *, there: bool) -> None:
         """A publisher came or went."""
@@ -93,3 +96,10 @@ class Deck:
         if count:
             log.warning("the kernel dropped datagrams at a full socket", count=count)
             self._observer.dropped(count)
+
+    def _open(self, at_ns: int) -> int:
+        """When something is told of that came with a packet: not before the part that tells it.
+
+        The packet may have waited at its socket while the part before ended and was cut.
+        """
+        return max(at_ns, self.writer.sealed_ns)

@@ -17,14 +17,17 @@ BLOCKS_MOST = 31  # RFC 3550 §6.4.2: no more in one report
 class Feedback:
     """Makes RTCP of one connection; the caller knows when."""
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[bytes], None], hurry: Callable[[], None]) -> None:
+        """``hurry`` is called when an answer in time is worth more than a cheap one."""
         self.ssrc = secrets.randbits(32)  # ours
         self._description = rtcp.source_description(self.ssrc, CNAME)
         self._send = send
+        self._hurry = hurry
         self._asked_ns: dict[int, int] = {}  # keyframes of SSRCs without a packet yet
 
     def nack(self, stream: Stream, sequences: Sequence[int], now_ns: int) -> None:
         """Ask for packets again."""
+        self._hurry()
         for at in range(0, len(sequences), NACK_MOST):
             part = sequences[at : at + NACK_MOST]
             self._about(stream, rtcp.nack(self.ssrc, stream.track.ssrc, part), now_ns)

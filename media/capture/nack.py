@@ -17,7 +17,7 @@ FIRST_REPEAT_NS = 70_000_000  # as long as no round trip was measured
 SHORTEST_NS, LONGEST_NS = 30_000_000, 250_000_000  # between two requests for one packet
 FUTILE = 100  # packets given up, and not one came back: requests are not repeated
 DOUBTFUL = 16  # answers in a row; by loss alone this does not happen
-GRANULARITY_NS = 10_000_000  # sockets are read so often
+GRANULARITY_NS = 20_000_000  # sockets are read so often while an answer is awaited
 
 
 class Fate(Enum):
@@ -43,7 +43,7 @@ class RoundTrip:
         """How long after a request to repeat it."""
         if not self.smoothed_ns:
             return FIRST_REPEAT_NS
-        wait_ns = self.smoothed_ns + max(2 * GRANULARITY_NS, 4 * self._deviation_ns)
+        wait_ns = self.smoothed_ns + max(GRANULARITY_NS, 4 * self._deviation_ns)
         return max(SHORTEST_NS, min(wait_ns, LONGEST_NS))
 
     def answered(self, took_ns: int, times: int) -> None:

@@ -53,7 +53,7 @@ class RtpTap:
         self._peer: Peer | None = None
         self._remote: sdp.Description | None = None  # the offer that was answered last
         self._connecting: asyncio.Task[None] | None = None
-        self._feedback = Feedback(self._send)
+        self._feedback = Feedback(self._send, self._hurry)
         self._intake = Intake(deck, uid, self._feedback)
 
     async def offer(self, kinds: Iterable[Kind]) -> str:
@@ -174,6 +174,10 @@ class RtpTap:
     def _send(self, packet: bytes) -> None:
         if self._peer is not None:
             self._peer.send_rtcp(packet)
+
+    def _hurry(self) -> None:
+        if self._peer is not None:
+            self._peer.hurry()
 
     def _end(self, reason: str) -> None:
         if self._ended.done():

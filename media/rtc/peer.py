@@ -156,6 +156,12 @@ class Peer:
         else:
             self._outbound.rtcp(packet, *route)
 
+    def hurry(self) -> None:
+        """Something is awaited: read what comes as soon as the drain can, for a while."""
+        for link in self._ice.links:
+            if isinstance(link, Wire):
+                self._drain.hurry(link)
+
     def count_drops(self) -> None:
         """Bring ``counters.kernel_drops`` up to date; a system call per socket."""
         for link in self._ice.links:
@@ -207,6 +213,8 @@ class Peer:
             self._sparing.cancel()
         self.count_drops()
         for link in self._ice.links:
+            if isinstance(link, Wire):
+                self._drain.read(link)
             link.close_media()
         self._ending = asyncio.get_running_loop().create_task(self._release(), name="rtc close")
         try:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 _SLEW_PPM = 100
 _LOOK_EVERY_NS = 1_000_000_000
+_LOOKS = 3
+_UNDISTURBED_NS = 200_000
 
 
 def _uptime_ns() -> int:
@@ -40,7 +42,15 @@ class SteadyClock:
 
         For times that another process stamped a short while ago, by a clock that was set alike.
         """
-        return wall_ns + self.now_ns() - self._wall()
+        return wall_ns + self.ahead_ns()
+
+    def ahead_ns(self) -> int:
+        """What this clock shows minus what the wall clock shows."""
+        for _ in range(_LOOKS):  # until one was not interrupted
+            before_ns, wall_ns, after_ns = self.now_ns(), self._wall(), self.now_ns()
+            if after_ns - before_ns < _UNDISTURBED_NS:
+                break
+        return before_ns - wall_ns
 
     def align(self, not_before_ns: int = 0) -> None:
         """Begin anew with the wall clock's time: a jump, for when nobody is recording.
@@ -48,7 +58,7 @@ class SteadyClock:
         It never shows less than ``not_before_ns``.
         """
         # Of three pairs the one that was read without being interrupted.
-        pairs = [(self._uptime(), self._wall(), self._uptime()) for _ in range(3)]
+        pairs = [(self._uptime(), self._wall(), self._uptime()) for _ in range(_LOOKS)]
         up_ns, wall_ns, _ = min(pairs, key=lambda pair: pair[2] - pair[0])
         self._line = up_ns, max(wall_ns, not_before_ns), 0
         self._look_at_ns = up_ns + _LOOK_EVERY_NS
@@ -71,4 +81,5 @@ class SteadyClock:
 _CLOCK = SteadyClock()
 now_ns = _CLOCK.now_ns
 of_wall = _CLOCK.of_wall
+ahead_ns = _CLOCK.ahead_ns
 align = _CLOCK.align

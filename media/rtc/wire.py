@@ -13,7 +13,9 @@ import structlog
 from aioice.ice import StunProtocol
 
 from media.rtc import steady
+from media.rtc.batch import Batch, stamp
 from media.rtc.counters import Counters
+from media.rtc.landing import MAX_DATAGRAM
 from media.rtc.link import SHORTEST, Address, Link
 from media.rtc.receive_buffer import drops, widen
 
@@ -25,9 +27,9 @@ _log = structlog.get_logger(__name__)
 class Wire(Link, asyncio.DatagramTransport):
     """A link over a bound, non-blocking UDP socket of ours.
 
-    Until :meth:`leave_loop` the event loop reads it at once; afterwards somebody must call
-    :meth:`read`, or do what it does.  ``port`` 0 is the system's
-    choice.  Raises OSError when the address and port cannot be bound.
+    Until :meth:`leave_loop` the event loop reads it at once; afterwards somebody must do it, in
+    batches.  ``port`` 0 is the system's choice.  Raises OSError when the address and port cannot
+    be bound.
     """
 
     def __init__(
@@ -39,20 +41,20 @@ class Wire(Link, asyncio.DatagramTransport):
         counters: Counters,
         on_dtls: Callable[[bytes], None],
     ) -> None:
-        family = socket.AF_INET6 if ":" in local else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.family = socket.AF_INET6 if ":" in local else socket.AF_INET
+        self._socket = socket.socket(self.family, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
             self._socket.bind((local, port))
             widen(self._socket, receive_buffer_bytes)
+            stamp(self._socket)
         except OSError:
             self._socket.close()
             raise
         Link.__init__(self, counters=counters, on_dtls=on_dtls)
         asyncio.DatagramTransport.__init__(self, {"sockname": self._socket.getsockname()})
         self._loop = asyncio.get_running_loop()
-        self.receive = self._socket.recvfrom_into
-        self.greedy = False  # whether it is usual that several small datagrams wait
+        self.batch: Batch | None = None  # by which it is read when it has left the loop
         self._drops = 0
         self._closing = False
         self._before_close: Callable[[], None] | None = None
@@ -62,9 +64,10 @@ class Wire(Link, asyncio.DatagramTransport):
         super().attach(stun)
         self._loop.add_reader(self._socket, self.read)
 
-    def leave_loop(self, *, before_close: Callable[[], None]) -> None:
+    def leave_loop(self, batch: Batch, *, before_close: Callable[[], None]) -> None:
         """Take the socket off the event loop; who reads it now is told before it closes."""
         self._loop.remove_reader(self._socket)
+        self.batch = batch
         self._before_close = before_close
 
     def fileno(self) -> int:
@@ -74,11 +77,11 @@ class Wire(Link, asyncio.DatagramTransport):
     def read(self) -> None:
         """Handle all that waits, as arrived now."""
         now_ns = steady.now_ns()
-        for count in range(BATCH):
+        for _ in range(BATCH):
             try:
-                size, sender = self.receive(self.buffer)
+                size, sender = self._socket.recvfrom_into(self.buffer, MAX_DATAGRAM)
             except OSError as exc:
-                self.emptied(count, exc)
+                self.failed(exc)
                 break
             self.sort(size, sender, now_ns)
 
@@ -92,10 +95,8 @@ class Wire(Link, asyncio.DatagramTransport):
         else:
             self._sort_other(first, bytes(self.buffer[:size]), (sender[0], sender[1]))
 
-    def emptied(self, count: int, error: OSError) -> None:
-        """After so many datagrams there was no more."""
-        # Who has become greedy stays it as long as more than one comes at a time.
-        self.greedy = count > (1 if self.greedy else 2)
+    def failed(self, error: OSError) -> None:
+        """Nothing more could be read."""
         if not isinstance(error, BlockingIOError):
             # An ICMP error of an earlier send, or closed by a callback: ICE finds out.
             self._counters.socket_errors += 1

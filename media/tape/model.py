@@ -152,7 +152,7 @@ class PartManifest:
     name: str  # "0001-000042": fence and number
     fence: int
     number: int
-    from_ns: int  # arrival times in [from_ns, until_ns) are in this part and in no other
+    from_ns: int  # what was read in [from_ns, until_ns) is here; it may have come a little before
     until_ns: int
     packets: int
     bytes: int

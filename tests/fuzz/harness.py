@@ -131,7 +131,7 @@ class Bench:
     @contextmanager
     def intake(self, *, arrivals: int | None = None) -> Iterator[Intake]:
         """A connection of a publisher who may send everything; what it is told goes nowhere."""
-        intake = Intake(self.deck, "alice", Feedback(self.told.append))
+        intake = Intake(self.deck, "alice", Feedback(self.told.append, lambda: None))
         intake.agree(SECTIONS, arrivals=arrivals)
         try:
             yield intake

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from media.rtc.drain import RECORDER_INTERVAL_S, Drain
+from media.rtc.drain import recorder_drain
 
 _Result = TypeVar("_Result")
 
@@ -18,7 +18,7 @@ class Loop:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="capture-loop", daemon=True)
         self._thread.start()
-        self.drain = self.call(lambda: Drain(interval_s=RECORDER_INTERVAL_S))
+        self.drain = self.call(recorder_drain)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

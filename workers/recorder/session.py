@@ -70,6 +70,7 @@ class Session:
         self._settings = settings
         self._individual = spec.mode is Mode.INDIVIDUAL
         self._metrics = metrics
+        self._drain = drain
         self._notify = notify
         self._stop = asyncio.Event()
         self._beats: list[asyncio.Task[None]] = []
@@ -136,13 +137,18 @@ class Session:
         for task in self._beats:
             task.cancel()
         part_ns, late_ns = self._settings.part_s * NS, int(self._settings.late_s * NS)
-        self._beats = [asyncio.create_task(beat(base_ns, part_ns, late_ns, self._writer.rotate))]
+        self._beats = [asyncio.create_task(beat(base_ns, part_ns, late_ns, self._rotate))]
         if not self._individual:
             self._beats.append(
                 asyncio.create_task(
                     beat(base_ns, _SLICE_NS, -_BEFORE_BOUNDARY_NS, self._ask_keyframes)
                 )
             )
+
+    def _rotate(self, at_ns: int) -> None:
+        # After a stall, what came in its time belongs to the part that ends.
+        self._drain.catch_up()
+        self._writer.rotate(at_ns)
 
     def _ask_keyframes(self, _: int) -> None:
         self._capture.request_keyframes()

@@ -119,7 +119,9 @@ class Tape:
 
 async def record(lines: Sequence[Media], stalls: Sequence[Stall], first_s: float) -> Tape:
     tape, rng = Tape(), random.Random(3)
-    intake = Intake(Deck(cast(TapeWriter, tape), Seen(), "1"), "ann", Feedback(lambda _: None))
+    intake = Intake(
+        Deck(cast(TapeWriter, tape), Seen(), "1"), "ann", Feedback(lambda _: None, lambda: None)
+    )
     intake.agree(
         Sections(
             Section(one.kind, str(mid), source, (one.codec,), (one.ssrc,), (), {})

@@ -115,9 +115,8 @@ def test_a_peer_gives_back_all_its_sockets():
 
 
 def test_a_side_that_falls_silent_loses_consent(monkeypatch):
-    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.01)
-    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 2)
-    monkeypatch.setattr(aioice.stun, "RETRY_RTO", 0.05)
+    monkeypatch.setattr(consent, "EVERY_S", 0.01)
+    monkeypatch.setattr(consent, "UNANSWERED", 2)
 
     async def scenario(pair: Pair) -> None:
         for wire in pair.answering.peer._ice.links:
@@ -316,7 +315,7 @@ def test_a_peer_is_connected_only_once():
     run(partial(connected, then=scenario))
 
 
-def test_one_drain_serves_many_and_reports_how_late_it_was():
+def test_one_drain_serves_many():
     async def scenario(drain: Drain) -> None:
         pairs = [Pair(drain) for _ in range(5)]
         for pair in pairs:
@@ -325,10 +324,7 @@ def test_one_drain_serves_many_and_reports_how_late_it_was():
         for seq in range(100):
             for pair in pairs:
                 pair.offering.peer.send_rtp(rtp(seq))
-        drain.take_lag_s()
-        time.sleep(0.05)  # noqa: ASYNC251  # somebody blocks the loop
         await until(lambda: all(len(pair.answering.rtp) == 100 for pair in pairs))
-        assert drain.take_lag_s() > 0.02
         for pair in pairs:
             await pair.__aexit__()
 
