@@ -39,7 +39,7 @@ def cut_composite(
     mix = _Mix.of(spec, slice, origin_ns)
     material = gather(tape, spec, slice)
     if mix.empty:
-        return CutResult((), material.keep_from_ns)
+        return CutResult((), material.keep_from_ns, frames=material.frames)
     path = out_dir / f"mix-{slice.number:06d}.ts"
     stage = Stage(spec, _lines(material, mix))
     with complete(path) as part, TransportStream(part) as stream:
@@ -50,7 +50,8 @@ def cut_composite(
             sources.append(_audio(mix, material, stream.add_aac()))
         for packet in heapq.merge(*sources, key=lambda packet: packet.time):
             stream.write(packet)
-    return CutResult((_segment(mix, slice, path, stage.size),), material.keep_from_ns)
+    segment = _segment(mix, slice, path, stage.size)
+    return CutResult((segment,), material.keep_from_ns, frames=material.frames)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,15 @@ def cut_individual(
     tape and cursor give the same bytes.
     """
     unit = _Unit(tape, spec, origin_ns, slice, load(cursor), final, out_dir)
+    frames = unit.read()
     segments: list[Segment] = []
     states: dict[Line, LineState] = {}
-    for line, tracks in unit.lines():
+    for line, tracks in unit.lines(by_line(frames)):
         made, states[line] = unit.cut(line, tracks)
         segments += made
     segments.sort(key=lambda one: (one.start_ns, one.uid, one.source or ""))
     keep = unit.keep_from_ns(states)
-    return CutResult(tuple(segments), keep, dump(states.items()))
+    return CutResult(tuple(segments), keep, dump(states.items()), frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +64,21 @@ class _Unit:
     final: bool
     out_dir: Path
 
-    def lines(self) -> Iterator[tuple[Line, list[list[Frame]]]]:
+    def lines(self, found: _Lines) -> Iterator[tuple[Line, list[list[Frame]]]]:
         """Every line that has frames now, or a segment open."""
-        found = self._read()
         for line in sorted(found.keys() | self.states.keys()):
             yield line, found.get(line, [])
 
-    def _read(self) -> _Lines:
+    def read(self) -> dict[str, list[Frame]]:
+        """Every frame from the first that an open segment needs up to the slice's end."""
         kinds = {Kind.AUDIO: self.spec.audio, Kind.VIDEO: self.spec.video}
         starts = [self._from_ns(line.kind, state) for line, state in self.states.items()]
         fresh = [self._from_ns(kind, LineState()) for kind, wanted in kinds.items() if wanted]
-        frames = self.tape.frames(
+        return self.tape.frames(
             max(min([self.slice.start_ns, *fresh, *starts]), self.origin_ns),
             self.slice.end_ns,
             tracks=lambda track: kinds[track.kind],
         )
-        return by_line(frames)
 
     def _from_ns(self, kind: Kind, state: LineState) -> int:
         if self._transcodes(kind):

@@ -30,6 +30,7 @@ class Material:
     sounds: list[list[Frame]]  # one list per track
     states: list[State]
     keep_from_ns: int  # the earliest time that the slice after this one will ask for
+    frames: _Frames  # of lead-in, slice and look-ahead, by track id
 
 
 def gather(tape: Tape, spec: CompositeSpec, part: Slice) -> Material:
@@ -46,6 +47,7 @@ def gather(tape: Tape, spec: CompositeSpec, part: Slice) -> Material:
         [one for tracks in by_line(_of(Kind.AUDIO, frames)).values() for one in tracks],
         _states(tape, part),
         _keep_from_ns(tape, part, pictures),
+        frames,
     )
 
 

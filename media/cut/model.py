@@ -1,11 +1,11 @@
 """What is asked of a cut, and what comes out of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from media.tape.model import Source
+from media.tape.model import Frame, Source
 
 MediaKind = Literal["audio", "video", "audio_and_video"]
 Container = Literal["ts", "webm", "wav"]
@@ -48,6 +48,8 @@ class CutResult:
     segments: tuple[Segment, ...]
     keep_from_ns: int  # later slices read nothing of the tape before this
     cursor: Mapping[str, Any] = field(default_factory=dict)  # JSON; individual cuts only
+    # What was read of the tape, by track id: the slice, and what lies around it.
+    frames: Mapping[str, Sequence[Frame]] | None = None  # None: nothing was read
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -10,7 +10,7 @@ from media.cut.lines import Line, by_line
 from media.quality.model import LineSlice, SliceQuality, TrackSlice
 from media.quality.spans import Span, Spans, clipped, joined
 from media.quality.timeline import was_silent
-from media.tape.model import EventType, Frame, Kind, Source, TapeEvent, Track
+from media.tape.model import EventType, Frame, Kind, PartManifest, Source, TapeEvent, Track
 from media.tape.reader import Tape
 
 _Key = TypeVar("_Key")
@@ -20,29 +20,51 @@ _STILL_TIMES = 3
 _RECENT = 30  # intervals whose mean is the usual one
 
 
-def measure(tape: Tape, start_ns: int, end_ns: int, *, final: bool = False) -> SliceQuality:
+def measure(
+    tape: Tape,
+    start_ns: int,
+    end_ns: int,
+    *,
+    frames: Mapping[str, Sequence[Frame]] | None = None,
+    final: bool = False,
+) -> SliceQuality:
     """What the tape says about ``[start_ns, end_ns)``, Unix nanoseconds.
 
-    Reads what the cut of the same slice reads.  Raises TapeDamaged.  Of the ``final`` slice the
+    ``frames`` are those the cut of the same slice has read, by track id; more than the slice does
+    no harm.  Without them the tape is read.  Raises TapeDamaged.  Of the ``final`` slice the
     counts of what came after it are taken, too: a track is tallied once more when it ends.
     """
-    events = tape.events(start_ns, end_ns)
-    tallied_ns = max(end_ns, tape.covered_until_ns()) if final else end_ns
+    parts = tape.manifests()
+    known = {track.id: track for part in parts for track in part.tracks}
+    tallied_ns = max([end_ns, *(part.until_ns for part in parts)]) if final else end_ns
+    later = tape.events(start_ns, tallied_ns)
+    events = [event for event in later if event.at_ns < end_ns]
     presence = _Presence(tape, events, start_ns, end_ns)
-    lines = by_line(tape.frames(start_ns, end_ns))
+    if frames is None:
+        frames = tape.frames(start_ns, end_ns)
+    lines = by_line(_within(frames, start_ns, end_ns))
     return SliceQuality(
         start_ns=start_ns,
         end_ns=end_ns,
         joined=presence.joined,
         muted=tuple((uid, source, spans) for (uid, source), spans in presence.muted.items()),
-        failovers=clipped(_failovers(tape), start_ns, end_ns),
+        failovers=clipped(_failovers(parts), start_ns, end_ns),
         lines=tuple(
             _line(line, tracks, presence.muted.get((line.uid, line.source), ()))
             for line, tracks in lines.items()
         ),
-        tracks=tuple(_tracks(tape, presence, tape.events(start_ns, tallied_ns))),
-        skews_us=_skews(tape, events),
+        tracks=tuple(_tracks(known, presence, later)),
+        skews_us=_skews(known, events),
     )
+
+
+def _within(
+    frames: Mapping[str, Sequence[Frame]], start_ns: int, end_ns: int
+) -> dict[str, list[Frame]]:
+    return {
+        id_: [frame for frame in track if start_ns <= frame.time_ns < end_ns]
+        for id_, track in frames.items()
+    }
 
 
 class _Presence:
@@ -96,9 +118,9 @@ class _Ledger(Generic[_Key]):
         return {key: joined(spans) for key, spans in self._closed.items()}
 
 
-def _failovers(tape: Tape) -> Iterator[Span]:
+def _failovers(parts: Sequence[PartManifest]) -> Iterator[Span]:
     """Between the last part of one recorder and the first of the next."""
-    for one, other in itertools.pairwise(tape.manifests()):
+    for one, other in itertools.pairwise(parts):
         if one.fence != other.fence:
             yield one.until_ns, other.from_ns
 
@@ -199,9 +221,11 @@ class _Pictures:
         self._shown_ns = at_ns
 
 
-def _tracks(tape: Tape, presence: _Presence, events: Sequence[TapeEvent]) -> Iterator[TrackSlice]:
+def _tracks(
+    known: Mapping[str, Track], presence: _Presence, events: Sequence[TapeEvent]
+) -> Iterator[TrackSlice]:
     counts = {event.track: dict(event.counts) for event in events if event.counts}
-    for track in _known(tape).values():
+    for track in known.values():
         alive = presence.alive.get(track.id, ())
         if alive or track.id in counts:
             yield TrackSlice(
@@ -215,13 +239,8 @@ def _tracks(tape: Tape, presence: _Presence, events: Sequence[TapeEvent]) -> Ite
             )
 
 
-def _known(tape: Tape) -> dict[str, Track]:
-    return {track.id: track for part in tape.manifests() for track in part.tracks}
-
-
-def _skews(tape: Tape, events: Sequence[TapeEvent]) -> dict[str, tuple[int, ...]]:
+def _skews(tracks: Mapping[str, Track], events: Sequence[TapeEvent]) -> dict[str, tuple[int, ...]]:
     """Of each connection's picture against its sound, whenever both were tallied together."""
-    tracks = _known(tape)
     sound: dict[str, int] = {}  # by connection
     skews: dict[str, list[int]] = {}
     for event in events:

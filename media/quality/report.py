@@ -4,61 +4,73 @@ Times are Unix milliseconds, lengths are seconds.  The words are those of WebRTC
 webrtc-stats) where it has them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from media.quality.book import Book, PublisherBook, Ranges, book
+from media.quality.line_book import Figures, LineBook, Stretches
 from media.quality.model import SliceQuality
-from media.quality.spans import Spans, joined, length_ns
-from media.quality.timeline import Gap, LineTime, Reason, lines
+from media.quality.spans import Spans
+from media.quality.timeline import Reason
 from media.tape.model import NS, Kind
 
 VERSION = 1
-SHORTEST_NS = 100_000_000  # gaps that are listed; shorter ones are in the sums
-MOST_GAPS = 500  # listed of each track
 _COUNTS = ("received", "lost", "recovered", "late", "duplicates", "nacks", "plis", "firs")
 
 
-def report(slices: Sequence[SliceQuality]) -> dict[str, Any]:
+def report(slices: Iterable[SliceQuality]) -> dict[str, Any]:
     """What the slices of a whole recording say together; in their order."""
-    joined_lines = lines(slices)
-    uids = sorted({line.uid for line in joined_lines} | {u for one in slices for u in one.joined})
-    tracks = [_track(line) for line in joined_lines]
+    return document(book(slices))
+
+
+def document(of: Book) -> dict[str, Any]:
+    """What a recording's book says."""
+    rows = [(line.uid, _track(line, figures)) for line, figures in of.told()]
+    failovers, more = _listed(of.failovers)
     return {
         "version": VERSION,
-        "from_ms": _ms(min((one.start_ns for one in slices), default=0)),
-        "until_ms": _ms(max((one.end_ns for one in slices), default=0)),
-        "duration_s": _seconds(sum(one.end_ns - one.start_ns for one in slices)),
-        "failovers": [_range(span) for span in joined(s for one in slices for s in one.failovers)],
-        "totals": _totals(tracks),
+        "from_ms": _ms(of.from_ns),
+        "until_ms": _ms(of.end_ns),
+        "duration_s": _seconds(of.duration_ns),
+        "failovers": failovers,
+        "failovers_not_listed": more,
+        "totals": _totals([row for _, row in rows]) | {"av_skew_ms": _skew(_all_skews(of))},
         "publishers": [
-            {
-                "uid": uid,
-                "joined": _ranges(joined(s for one in slices for s in one.joined.get(uid, ()))),
-                "av_skew_ms": _skew([us for one in slices for us in one.skews_us.get(uid, ())]),
-                "tracks": [
-                    row for row, line in zip(tracks, joined_lines, strict=True) if line.uid == uid
-                ],
-            }
-            for uid in uids
+            _publisher(uid, of.publishers.get(uid, PublisherBook()), rows)
+            for uid in sorted({uid for uid, _ in rows} | of.publishers.keys())
         ],
     }
 
 
-def _track(line: LineTime) -> dict[str, Any]:
-    lost_ns = _of(line.gaps, Reason.LOSS)
-    missing_ns = lost_ns + _of(line.gaps, Reason.FAILOVER)
-    heard_ns = length_ns(line.heard)
-    listed = [gap for gap in line.gaps if gap.until_ns - gap.from_ns >= SHORTEST_NS]
+def _publisher(
+    uid: str, of: PublisherBook, rows: Sequence[tuple[str, dict[str, Any]]]
+) -> dict[str, Any]:
+    stays, more = _listed(of.joined)
+    return {
+        "uid": uid,
+        "joined": stays,
+        "joined_not_listed": more,
+        "av_skew_ms": _skew(of.skews),
+        "tracks": [row for whose, row in rows if whose == uid],
+    }
+
+
+def _track(line: LineBook, figures: Figures) -> dict[str, Any]:
+    lost_ns = figures.missing(Reason.LOSS)
+    missing_ns = figures.missing(Reason.LOSS, Reason.FAILOVER)
+    counts = line.totals()
     row: dict[str, Any] = {
         "source": line.source.value,
-        "kind": _kind(line).value,
-        "codecs": sorted({codec for one in line.slices for codec in one.codecs}),
-        "expected_s": _seconds(heard_ns + missing_ns),
-        "received_s": _seconds(heard_ns),
+        "kind": line.kind.value,
+        "codecs": sorted(line.codecs),
+        "expected_s": _seconds(figures.heard_ns + missing_ns),
+        "received_s": _seconds(figures.heard_ns),
         "lost_s": _seconds(lost_ns),
-        "packets": _packets(line),
-        "drift_ppm": _drift(line),
-        "frames": sum(one.frames for one in line.slices),
+        "packets": {name: counts.get(name, 0) for name in _COUNTS},
+        "drift_ppm": round(counts.get("drift_ppb", 0) / 1000, 2),
+        "frames": line.frames,
+        "missing_s": {reason.value: _seconds(figures.missing(reason)) for reason in Reason},
         "gaps": [
             {
                 "from_ms": _ms(gap.from_ns),
@@ -66,36 +78,19 @@ def _track(line: LineTime) -> dict[str, Any]:
                 "seconds": _seconds(gap.until_ns - gap.from_ns),
                 "reason": gap.reason.value,
             }
-            for gap in listed[:MOST_GAPS]
+            for gap in figures.gaps
         ],
-        "gaps_not_listed": max(0, len(listed) - MOST_GAPS),
+        "gaps_not_listed": figures.gaps_not_listed,
     }
-    return row | (_sound(line) if _kind(line) is Kind.AUDIO else _pictures(line))
-
-
-def _sound(line: LineTime) -> dict[str, Any]:
-    """Lost sound is concealed: silence, or what the decoder makes up, stands in for it."""
-    return {"concealed_s": _seconds(_of(line.gaps, Reason.LOSS, Reason.FAILOVER))}
-
-
-def _pictures(line: LineTime) -> dict[str, Any]:
-    sizes = dict.fromkeys(size for one in line.slices for size in one.sizes)
-    return {
-        "keyframes": sum(one.keyframes for one in line.slices),
-        "keyframe_waits": _sum(line.waits),
-        "freezes": _sum(line.freezes),
-        "sizes": [f"{width}x{height}" for width, height in sizes],
+    if line.kind is Kind.AUDIO:
+        # Lost sound is concealed: silence, or what the decoder makes up, stands in for it.
+        return row | {"concealed_s": _seconds(missing_ns)}
+    return row | {
+        "keyframes": line.keyframes,
+        "keyframe_waits": _sum(figures.waits),
+        "freezes": _sum(figures.freezes),
+        "sizes": [f"{width}x{height}" for width, height in line.sizes],
     }
-
-
-def _packets(line: LineTime) -> dict[str, int]:
-    return {name: sum(one.counts.get(name, 0) for one in line.tracks) for name in _COUNTS}
-
-
-def _drift(line: LineTime) -> float:
-    """Of the track that was tallied last."""
-    known = [one.counts["drift_ppb"] for one in line.tracks if one.counts.get("drift_ppb")]
-    return round(known[-1] / 1000, 2) if known else 0.0
 
 
 def _totals(tracks: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -103,41 +98,65 @@ def _totals(tracks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         **{name: round(sum(row[name] for row in tracks), 3) for name in sums},
         "concealed_s": round(sum(row.get("concealed_s", 0.0) for row in tracks), 3),
+        "missing_s": {
+            reason.value: round(sum(row["missing_s"][reason.value] for row in tracks), 3)
+            for reason in Reason
+        },
         "packets": {name: sum(row["packets"][name] for row in tracks) for name in _COUNTS},
+        "drift_ppm": max((row["drift_ppm"] for row in tracks), key=abs, default=0.0),
+        "keyframe_waits": _both("keyframe_waits", tracks),
+        "freezes": _both("freezes", tracks),
     }
 
 
-def _skew(samples_us: Sequence[int]) -> dict[str, Any]:
+def _both(name: str, tracks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    found = [row[name] for row in tracks if name in row]
+    return {
+        "count": sum(one["count"] for one in found),
+        "seconds": round(sum(one["seconds"] for one in found), 3),
+    }
+
+
+def _all_skews(of: Book) -> Counter[int]:
+    together: Counter[int] = Counter()
+    for publisher in of.publishers.values():
+        together.update(publisher.skews)
+    return together
+
+
+def _skew(skews: Mapping[int, int]) -> dict[str, Any]:
     """How far picture and sound are apart, either way, in milliseconds."""
-    off = sorted(abs(us) for us in samples_us)
-    if not off:
+    count = sum(skews.values())
+    if not count:
         return {"samples": 0}
     return {
-        "samples": len(off),
-        "p50": round(off[len(off) // 2] / 1000, 2),
-        "p95": round(off[min(len(off) - 1, len(off) * 95 // 100)] / 1000, 2),
-        "max": round(off[-1] / 1000, 2),
+        "samples": count,
+        "p50": _nth(skews, count // 2),
+        "p95": _nth(skews, min(count - 1, count * 95 // 100)),
+        "max": _nth(skews, count - 1),
     }
 
 
-def _of(gaps: Iterable[Gap], *reasons: Reason) -> int:
-    return sum(gap.until_ns - gap.from_ns for gap in gaps if gap.reason in reasons)
+def _nth(skews: Mapping[int, int], n: int) -> float:
+    size_us = 0
+    for size_us in sorted(skews):
+        n -= skews[size_us]
+        if n < 0:
+            break
+    return size_us / 1000
 
 
-def _kind(line: LineTime) -> Kind:
-    return line.tracks[0].kind
+def _sum(stretches: Stretches) -> dict[str, Any]:
+    return {"count": stretches.count, "seconds": _seconds(stretches.ns)}
 
 
-def _sum(spans: Spans) -> dict[str, Any]:
-    return {"count": len(spans), "seconds": _seconds(length_ns(spans))}
+def _listed(ranges: Ranges) -> tuple[list[dict[str, int]], int]:
+    spans, more = ranges.told()
+    return _ranges(spans), more
 
 
 def _ranges(spans: Spans) -> list[dict[str, int]]:
-    return [_range(span) for span in spans]
-
-
-def _range(span: tuple[int, int]) -> dict[str, int]:
-    return {"from_ms": _ms(span[0]), "until_ms": _ms(span[1])}
+    return [{"from_ms": _ms(begin), "until_ms": _ms(end)} for begin, end in spans]
 
 
 def _ms(ns: int) -> int:

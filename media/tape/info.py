@@ -6,7 +6,7 @@ from pathlib import Path
 
 from media.errors import TapeDamaged
 from media.tape.format import PartReader
-from media.tape.model import NS, PartManifest, Track
+from media.tape.model import NS, PartManifest, TapeEvent, Track
 from media.tape.part import MANIFEST_SUFFIX, OPEN_SUFFIX, SUFFIX
 from media.tape.reorder import headers, sequence_step
 from media.tape.shelf import load_manifest
@@ -24,6 +24,7 @@ class TrackInfo:
     last_ns: int
     lost: int  # sequence numbers that never came
     duplicates: int
+    counts: dict[str, int]  # what its recorder counted, by the last TALLY; empty without any
 
     @property
     def seconds(self) -> float:
@@ -83,7 +84,8 @@ def inspect_tape(path: Path) -> TapeInfo:
         raise TapeDamaged(f"there is no part of a tape at {path}")
     tally = _Tally()
     parts = sorted((tally.part(file) for file in files), key=lambda part: part.from_ns)
-    tracks = tuple(count.info() for count in tally.tracks.values())
+    counts = tally.counts()
+    tracks = tuple(count.info(counts.get(id_, {})) for id_, count in tally.tracks.items())
     return TapeInfo(tuple(parts), tracks, len(tally.events), _holes(parts))
 
 
@@ -128,7 +130,7 @@ class _Count:
             self.seen.add(number)
             self.highest = number if self.highest is None else max(number, self.highest)
 
-    def info(self) -> TrackInfo:
+    def info(self, counts: dict[str, int]) -> TrackInfo:
         spread = max(self.seen) - min(self.seen) + 1 if self.seen else 0
         return TrackInfo(
             self.track,
@@ -139,6 +141,7 @@ class _Count:
             self.last_ns,
             spread - len(self.seen),
             self.duplicates,
+            counts,
         )
 
 
@@ -147,7 +150,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.tracks: dict[str, _Count] = {}
-        self.events: set[object] = set()
+        self.events: set[TapeEvent] = set()
 
     def part(self, path: Path) -> PartInfo:
         try:
@@ -172,6 +175,11 @@ class _Tally:
         if not fault and not reader.whole:
             fault = f"its end is torn off (at byte {reader.good} of {len(data)})"
         return self._describe(path, reader, packets, times, fault)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """The last word of each track's recorder, by track id."""
+        told = sorted((event.at_ns, event.track, event.counts) for event in self.events)
+        return {track: dict(counts) for _, track, counts in told if counts}
 
     def _describe(
         self, path: Path, reader: PartReader, packets: int, times: Sequence[int], fault: str

@@ -1,13 +1,15 @@
 """`tapefarm tape info` and `tapefarm tape verify`: what is on a tape, for eyes and for scripts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from media.tape.info import TapeInfo, inspect_tape
+from media.tape.info import TapeInfo, TrackInfo, inspect_tape
 from media.tape.model import NS
+
+_ARRIVAL = ("lost", "recovered", "late", "duplicates", "nacks", "plis", "firs")
 
 
 def info(files: Sequence[Path], *, as_json: bool = False) -> None:
@@ -45,13 +47,26 @@ def _title(path: Path, tape: TapeInfo) -> str:
 
 
 def _track_lines(tape: TapeInfo) -> list[str]:
-    return [
+    return [line for row in tape.tracks for line in (_track_line(row), *_arrival_line(row))]
+
+
+def _track_line(row: TrackInfo) -> str:
+    return (
         f"  {row.track.id:8} uid {row.track.uid} {row.track.source.value}"
         f" {'/'.join(codec.name for codec in row.track.codecs)} ssrc {row.track.ssrc}:"
         f" {row.packets} packets in {row.seconds:.1f} s, {row.bytes} bytes, {row.lost} lost,"
         f" {row.duplicates} twice"
-        for row in tape.tracks
-    ]
+    )
+
+
+def _arrival_line(row: TrackInfo) -> Iterator[str]:
+    """What the recorder counted as it came in; what is 0 is not said."""
+    if not row.counts:
+        return
+    told = [f"{row.counts.get('received', 0)} received"]
+    told += [f"{count} {name}" for name in _ARRIVAL if (count := row.counts.get(name, 0))]
+    drift_ppm, skew_ms = (row.counts.get(name, 0) / 1000 for name in ("drift_ppb", "skew_us"))
+    yield f"{'':10} arrival: {', '.join(told)}; drift {drift_ppm:+.1f} ppm, skew {skew_ms:+.1f} ms"
 
 
 def _faults(tape: TapeInfo) -> list[str]:
@@ -90,6 +105,7 @@ def _row(path: Path, tape: TapeInfo) -> dict[str, Any]:
             "seconds": row.seconds,
             "lost": row.lost,
             "duplicates": row.duplicates,
+            "counts": row.counts,
         }
         for row in tape.tracks
     ]

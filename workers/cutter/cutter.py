@@ -121,7 +121,7 @@ class Cutter:
             tape = Tape(folder.tape)
             result = _media(tape, spec, row.origin_ns, piece, before, final, scratch)
             if spec.quality_report:
-                quality = _quality(tape, spec, piece, final)
+                quality = _quality(tape, spec, piece, final, result)
                 if quality is not None:
                     folder.save_quality(number, quality)
         except Exception:
@@ -195,10 +195,12 @@ class Cutter:
         )
 
 
-def _quality(tape: Tape, spec: RecordingSpec, piece: Slice, final: bool) -> SliceQuality | None:
+def _quality(
+    tape: Tape, spec: RecordingSpec, piece: Slice, final: bool, cut: CutResult
+) -> SliceQuality | None:
     """How good a slice is; None if that cannot be told, which must never cost the slice itself."""
     try:
-        return measure(tape, piece.start_ns, piece.end_ns, final=final)
+        return measure(tape, piece.start_ns, piece.end_ns, frames=cut.frames, final=final)
     except Exception:
         log.exception("slice not measured", sid=spec.sid, slice=piece.number)
         return None

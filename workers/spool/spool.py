@@ -6,23 +6,29 @@
     <root>/<sid>/closed.json             Closed: the tape is complete; absent while it runs
     <root>/<sid>/tape/<part>.pcapng      and <part>.json, see media/tape
     <root>/<sid>/units/<number>.json     Unit: what one slice gave
-    <root>/<sid>/quality/<number>.json   SliceQuality: how good one slice is
+    <root>/<sid>/quality/<number>.json   SliceQuality: how good a slice is, until it is in the book
+    <root>/<sid>/quality/book.json       Book: how good all slices before are
     <root>/<sid>/files/<name>            segments that wait for the bucket
     <root>/<sid>/receipts/<name>.json    what the bucket has, verified
+    <root>/<sid>/receipts.jsonl          many of them once more, to be read at once
 
 What is written here is the truth about a recording's media; Redis only hints at it.  Every
 document appears whole or not at all.
 """
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from media.quality.book import Book
 from media.quality.model import SliceQuality
+
+_GATHERED = "receipts.jsonl"
 
 _Document = TypeVar("_Document", bound=BaseModel)
 
@@ -154,10 +160,24 @@ class Folder:
         """Remember how good a slice is; before the slice counts as cut."""
         _write(self._quality / f"{number:06d}.json", quality.model_dump_json().encode())
 
-    def qualities(self, count: int) -> list[SliceQuality]:
-        """How good the first ``count`` slices are; those that were not measured are left out."""
-        paths = (self._quality / f"{number:06d}.json" for number in range(count))
-        return [found for path in paths if (found := _read(path, SliceQuality)) is not None]
+    def quality(self, number: int) -> SliceQuality | None:
+        """How good a slice is; None if it was not measured, or is in the book."""
+        return _read(self._quality / f"{number:06d}.json", SliceQuality)
+
+    def measured(self) -> list[int]:
+        """The slices that wait to be taken into the book."""
+        return sorted(int(path.stem) for path in self._quality.glob("[0-9]*.json"))
+
+    def book(self) -> Book:
+        """How good the first slices are together; a new one if there is none."""
+        return _read(self._quality / "book.json", Book) or Book()
+
+    def save_book(self, book: Book) -> None:
+        """Remember it, and forget the slices that are in it."""
+        _write(self._quality / "book.json", book.model_dump_json().encode())
+        for number in self.measured():
+            if number < book.until:
+                (self._quality / f"{number:06d}.json").unlink(missing_ok=True)
 
     def units(self) -> Iterator[Unit]:
         """Slices in order, up to the first that is not cut."""
@@ -172,9 +192,37 @@ class Folder:
 
     def receipts(self) -> dict[str, Delivery]:
         """All that the bucket has, by file name."""
-        names = sorted(path.stem for path in self._receipts.glob("[!.]*.json"))
-        found = ((name, self.receipt(name)) for name in names)
+        gathered = self._gathered()
+        try:
+            with os.scandir(self._receipts) as paths:
+                there = [path.name for path in paths if not path.name.startswith(".")]
+        except FileNotFoundError:
+            return {}
+        names = sorted(name.removesuffix(".json") for name in there)
+        found = ((name, gathered.get(name) or self.receipt(name)) for name in names)
         return {name: receipt for name, receipt in found if receipt is not None}
+
+    def gather(self, names: Iterable[str]) -> None:
+        """Write receipts that will not change any more where all of them are read at once."""
+        found = ((name, self.receipt(name)) for name in names)
+        rows = ([name, row.size, row.etag, row.sha256] for name, row in found if row is not None)
+        with (self.path / _GATHERED).open("a", encoding="utf-8") as file:
+            # Whatever a crash has left of a line ends here.
+            file.write("\n" + "".join(json.dumps(row) + "\n" for row in rows))
+
+    def _gathered(self) -> dict[str, Delivery]:
+        found: dict[str, Delivery] = {}
+        try:
+            with (self.path / _GATHERED).open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    try:
+                        name, size, etag, sha256 = json.loads(line)
+                    except ValueError:
+                        continue  # half a line; the receipt itself is there
+                    found[name] = Delivery.model_construct(size=size, etag=etag, sha256=sha256)
+        except FileNotFoundError:
+            pass
+        return found
 
     def delivered(self, name: str) -> bool:
         """Whether the bucket has a file."""

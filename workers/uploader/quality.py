@@ -2,36 +2,90 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice, takewhile
+from typing import Any
 
-from media.quality.model import SliceQuality
-from media.quality.report import report
+from media.quality import report
+from media.quality.book import Book
 from workers.job import naming
 from workers.job.spec import RecordingSpec
-from workers.spool.spool import Closed, Delivery
+from workers.spool.spool import Closed, Delivery, Folder, Unit
+
+_TOGETHER = 20  # slices that are taken into the book at once
+MOST_FILES = 10_000  # listed in the copy that Redis keeps; about 2 MB
+
+Document = dict[str, Any]
+
+
+def fold(folder: Folder, units: Sequence[Unit]) -> None:
+    """Take slices into the recording's book, when enough of them are cut and delivered.
+
+    By one caller at a time.  Whoever dies in here is followed by one who does it again: the book
+    says itself which slices are in it.
+    """
+    waiting = folder.measured()
+    if len(waiting) < _TOGETHER:
+        return
+    done = takewhile(lambda unit: _delivered(folder, unit), units[waiting[0] :])
+    if len(list(islice(done, _TOGETHER))) < _TOGETHER:
+        return
+    book = folder.book()
+    began = book.until
+    for unit in takewhile(lambda unit: _delivered(folder, unit), units[book.until :]):
+        _take(folder, book, unit.number)
+        folder.gather(segment.name for segment in unit.segments)
+    book.settle()
+    if folder.book().until == began:  # else our lock lapsed, and another one did it
+        folder.save_book(book)
+
+
+def whole_book(folder: Folder, count: int) -> Book:
+    """What all ``count`` slices of a recording say together."""
+    book = folder.book()
+    for number in range(book.until, count):
+        _take(folder, book, number)
+    return book
+
+
+def _take(folder: Folder, book: Book, number: int) -> None:
+    book.add(number, folder.quality(number))
+    if number % _TOGETHER == 0:
+        book.settle()
+
+
+def _delivered(folder: Folder, unit: Unit) -> bool:
+    return all(folder.delivered(segment.name) for segment in unit.segments)
 
 
 def document(
-    spec: RecordingSpec,
-    closed: Closed,
-    slices: Sequence[SliceQuality],
-    receipts: Mapping[str, Delivery],
-) -> str:
-    """The report's JSON text.  The same recording always gives the same."""
+    spec: RecordingSpec, closed: Closed, book: Book, receipts: Mapping[str, Delivery]
+) -> Document:
+    """The report.  The same recording always gives the same."""
     own = naming.report(spec)
-    return json.dumps(
-        {
-            "sid": spec.sid,
-            "cname": spec.cname,
-            "mode": spec.mode.value,
-            "recorder_uid": spec.recorder_uid,
-            "end_reason": closed.reason,
-            "slices_not_measured": closed.units - len(slices),
-            **report(slices),
-            "files": [
-                {"name": spec.storage.prefix + name, "size": one.size, "sha256": one.sha256}
-                for name, one in sorted(receipts.items())
-                if name != own
-            ],
-        },
-        ensure_ascii=False,
-    )
+    return {
+        "sid": spec.sid,
+        "cname": spec.cname,
+        "mode": spec.mode.value,
+        "recorder_uid": spec.recorder_uid,
+        "end_reason": closed.reason,
+        "slices_not_measured": closed.units - book.measured,
+        **report.document(book),
+        "files": [
+            {"name": spec.storage.prefix + name, "size": one.size, "sha256": one.sha256}
+            for name, one in sorted(receipts.items())
+            if name != own
+        ],
+        "files_not_listed": 0,
+    }
+
+
+def text(of: Document) -> str:
+    """A report as JSON."""
+    return json.dumps(of, ensure_ascii=False)
+
+
+def short(of: Document) -> str:
+    """A report as JSON that names no more than MOST_FILES files."""
+    files = of["files"]
+    more = max(0, len(files) - MOST_FILES)
+    return text({**of, "files": files[:MOST_FILES], "files_not_listed": more})

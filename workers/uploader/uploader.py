@@ -98,6 +98,7 @@ class Uploader:
             for line in lines:
                 self._write(spec, folder, bucket, line)
             self._trim(folder, units)
+            quality.fold(folder, units)
             self._end(spec, folder, bucket, units, lines)
 
     def _write(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, line: Line) -> None:
@@ -122,11 +123,12 @@ class Uploader:
     def _report(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, closed: Closed) -> None:
         """The last file of all, since it names the others."""
         name = naming.report(spec)
-        text = quality.document(spec, closed, folder.qualities(closed.units), folder.receipts())
-        self._store.save_report(spec.sid, text)
+        book = quality.whole_book(folder, closed.units)
+        told = quality.document(spec, closed, book, folder.receipts())
+        self._store.save_report(spec.sid, quality.short(told))
         with tempfile.TemporaryDirectory(dir=folder.path) as scratch:
             path = Path(scratch) / name
-            path.write_text(text, encoding="utf-8")
+            path.write_text(quality.text(told), encoding="utf-8")
             folder.deliver(name, self._put(bucket, name, path))
 
     def _trim(self, folder: Folder, units: list[Unit]) -> None:

@@ -4,10 +4,14 @@ import json
 
 import pytest
 
+from media.cut.composite import cut_composite
+from media.cut.individual import cut_individual
+from media.cut.model import CompositeSpec, IndividualSpec, Slice
 from media.quality.measure import measure
 from media.quality.model import SliceQuality
 from media.quality.report import report
 from media.tape.model import NS, EventType, Source, TapeEvent
+from media.tape.reader import Tape
 from tests.media.cut.scene import OPUS, ORIGIN_NS, RED, VP8, pictures, presence, tone, track
 from tests.media.cut.tapes import on_tape
 
@@ -85,7 +89,8 @@ def test_a_whole_recording_misses_nothing_however_it_was_sliced(tmp_path, camera
 def test_lost_packets_are_lost_seconds(tmp_path, camera, voice, slice_s):
     lost = frozenset({(MIC.id, n) for n in range(500, 525)} | {(CAM.id, 301), (MIC.id, 1200)})
     tape = on_tape(tmp_path, [camera, voice], present(CAM, MIC), lost=lost)
-    rows = tracks(measured(tape, 39.9, slice_s=slice_s))
+    document = measured(tape, 39.9, slice_s=slice_s)
+    rows = tracks(document)
     sound, sight = rows["1", "microphone"], rows["1", "camera"]
     assert gaps(sound) == [(10.0, pytest.approx(0.5, abs=0.02), "loss")]
     assert sound["lost_s"] == sound["concealed_s"] == pytest.approx(0.52, abs=0.02)
@@ -95,6 +100,40 @@ def test_lost_packets_are_lost_seconds(tmp_path, camera, voice, slice_s):
     assert sight["keyframe_waits"]["seconds"] == pytest.approx(2.0, abs=0.15)
     assert sight["freezes"]["count"] == 1
     assert sight["lost_s"] == pytest.approx(1 / 15, abs=0.02)
+    totals = document["totals"]
+    for name in ("freezes", "keyframe_waits"):
+        assert totals[name] == sight[name]
+    assert totals["missing_s"]["loss"] == pytest.approx(sound["lost_s"] + sight["lost_s"])
+
+
+def individual(tape, part, directory):
+    return cut_individual(
+        tape,
+        IndividualSpec("original"),
+        origin_ns=at(0),
+        slice=part,
+        cursor={},
+        final=False,
+        out_dir=directory,
+    )
+
+
+def mix(tape, part, directory):
+    return cut_composite(
+        tape, CompositeSpec(160, 120), origin_ns=at(0), slice=part, out_dir=directory
+    )
+
+
+@pytest.mark.parametrize("cut", [individual, mix])
+def test_what_a_cut_has_read_need_not_be_read_again(tmp_path, camera, voice, cut):
+    lost = frozenset({(MIC.id, 760), (CAM.id, 226), (CAM.id, 301)})
+    events = [*present(CAM, MIC), tally(MIC, 16, lost=1)]
+    on_tape(tmp_path, [camera, voice], events, lost=lost)
+    alone = measure(Tape(tmp_path), at(15), at(30))
+    tape = Tape(tmp_path)
+    read = cut(tape, Slice(1, at(15), at(30)), tmp_path).frames
+    tape.frames = None
+    assert measure(tape, at(15), at(30), frames=read) == alone
 
 
 def test_gaps_say_why(tmp_path):
@@ -125,6 +164,12 @@ def test_gaps_say_why(tmp_path):
         (14.0, pytest.approx(4, abs=0.05), "leave"),
         (22.0, pytest.approx(2, abs=0.05), "loss"),
     ]
+    assert row["missing_s"] == {
+        "mute": pytest.approx(4, abs=0.05),
+        "leave": pytest.approx(4, abs=0.05),
+        "loss": pytest.approx(2, abs=0.05),
+        "failover": 0.0,
+    }
     assert row["expected_s"] == pytest.approx(22, abs=0.1)
     assert row["received_s"] == pytest.approx(20, abs=0.1)
 
@@ -146,6 +191,8 @@ def test_counts_of_all_tracks_of_a_line_are_summed(tmp_path, camera, voice):
     assert document["totals"]["packets"]["lost"] == 4
     skew = document["publishers"][0]["av_skew_ms"]
     assert skew == {"samples": 2, "p50": 3.0, "p95": 3.0, "max": 3.0}
+    assert document["totals"]["av_skew_ms"] == skew
+    assert document["totals"]["drift_ppm"] == 40.0
 
 
 def test_a_recording_of_nothing_has_a_report():

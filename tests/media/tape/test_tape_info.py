@@ -1,11 +1,12 @@
 import json
 
 import pytest
-from taping import MS, NS, T0, adds, gives, opus, rotates, tape, track
+from taping import MS, NS, T0, adds, gives, opus, rotates, tape, tells, track
 
 from media.errors import TapeDamaged
 from media.tape import show
 from media.tape.info import inspect_tape
+from media.tape.model import EventType, TapeEvent
 
 ONE = track()
 
@@ -97,3 +98,34 @@ def test_verifying_says_what_is_wrong(tmp_path, capsys):
     assert not show.verify([tmp_path], as_json=True)
     (row,) = json.loads(capsys.readouterr().out)
     assert row["whole"] is False
+
+
+def tallied(second, **counts):
+    told = tuple(sorted(counts.items()))
+    return tells(TapeEvent(EventType.TALLY, T0 + second * NS, track=ONE.id, counts=told))
+
+
+def test_what_the_recorder_counted_is_told_by_its_last_word(tmp_path, capsys):
+    acts = [
+        adds(ONE),
+        *(gives(ONE, opus(n), T0 + n * 20 * MS) for n in range(50)),
+        tallied(1, received=40, lost=1, drift_ppb=-9_000, skew_us=90),
+        rotates(T0 + 2 * NS),
+        tallied(3, received=50, lost=2, recovered=7, late=0, drift_ppb=-12_340, skew_us=1500),
+    ]
+    tape(tmp_path, acts, end_ns=T0 + 4 * NS)
+    show.info([tmp_path])
+    printed = capsys.readouterr().out
+    assert "arrival: 50 received, 2 lost, 7 recovered; drift -12.3 ppm, skew +1.5 ms\n" in printed
+    assert "late" not in printed
+    show.info([tmp_path], as_json=True)
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["tracks"][0]["counts"]["recovered"] == 7
+    assert row["tracks"][0]["counts"]["drift_ppb"] == -12_340
+
+
+def test_a_track_without_a_tally_tells_none(tmp_path, capsys):
+    recorded(tmp_path, range(4))
+    assert inspect_tape(tmp_path).tracks[0].counts == {}
+    show.info([tmp_path])
+    assert "arrival" not in capsys.readouterr().out
