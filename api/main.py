@@ -11,7 +11,8 @@ from workers.control import Farm
 from workers.metrics.metrics import Metrics
 from workers.settings import Settings
 from workers.storage.check import StorageCheck
-from workers.store.store import Store, connect
+from workers.store.connect import TOGETHER, connect
+from workers.store.store import Store
 
 _THREADS = 128  # a synchronous stop holds one for as long as the last files take
 
@@ -43,7 +44,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load(self) -> Flask:
         # Called in the worker, after the fork: connections and threads belong to it alone.
         settings = self._settings
-        store = Store(connect(settings.redis_url), settings.farm_key)
+        # Every thread may be in a synchronous stop, which waits in Redis.
+        client = connect(settings.redis_url, together=_THREADS + TOGETHER)
+        store = Store(client, settings.farm_key)
         queues = engine.Queues(engine.make(settings.redis_url))
         farm = Farm(store, queues, StorageCheck(settings.storage_check_s))
         return create_app(

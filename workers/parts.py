@@ -7,7 +7,8 @@ from workers.callbacks.outbox import Outbox
 from workers.metrics.metrics import Metrics
 from workers.settings import Settings
 from workers.spool.spool import Spool
-from workers.store.store import Store, connect
+from workers.store.connect import connect
+from workers.store.store import Store
 
 log = structlog.get_logger(__name__)
 

@@ -11,6 +11,7 @@ from media.capture.collector import relax
 from media.capture.deck import Deck
 from media.capture.rack import Rack
 from media.rtc.drain import Drain, recorder_drain
+from media.rtc.rounds import beat
 from media.tape.info import inspect_tape
 from media.tape.writer import TapeWriter
 
@@ -53,7 +54,7 @@ class _Recording:
         self._uids = itertools.count(1)
         shift = 0.38 * number % 1  # recordings do not begin all at once
         self._beats = [
-            asyncio.create_task(self._tick(shift * TICK_S)),
+            asyncio.create_task(beat(TICK_S, self._tick, first_s=shift * TICK_S)),
             asyncio.create_task(self._rotate(shift * PART_S)),
         ]
 
@@ -61,19 +62,16 @@ class _Recording:
         return await self._rack.open(str(next(self._uids))).answer(offer)
 
     async def close(self) -> None:
-        for beat in self._beats:
-            beat.cancel()
+        for task in self._beats:
+            if task.done():
+                task.result()  # it ended before its time: raises why
+            task.cancel()
         await self._rack.close()
         await self._writer.close(time.time_ns())
 
-    async def _tick(self, after_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        due_s = loop.time() + after_s
-        while True:
-            await asyncio.sleep(due_s - loop.time())
-            self._observer.loop_lag(max(0.0, loop.time() - due_s))
-            self._rack.tick(time.time_ns())
-            due_s += TICK_S
+    def _tick(self, lag_s: float) -> None:
+        self._observer.loop_lag(lag_s)
+        self._rack.tick(time.time_ns())
 
     async def _rotate(self, after_s: float) -> None:
         await asyncio.sleep(after_s)

@@ -28,6 +28,7 @@ from media.errors import ChannelError, ChannelRefused
 from media.rtc import steady
 from media.rtc.drain import Drain
 from media.rtc.network import ON_THIS_HOST, Network
+from media.rtc.rounds import beat
 from media.tape.model import NS, Kind, Source
 from media.tape.writer import TapeWriter
 
@@ -210,16 +211,11 @@ class Capture:
         self._idle.lost(time.monotonic(), GRACE_S)
 
     async def _tick(self) -> str:
-        loop = asyncio.get_running_loop()
-        due_s = loop.time()
-        while True:
-            due_s += TICK_S
-            await asyncio.sleep(due_s - loop.time())
-            lag_s = max(0.0, loop.time() - due_s)
-            self._observer.loop_lag(lag_s)
-            self._rack.tick(steady.now_ns())
-            if lag_s > TICK_S:  # do not run after what was missed
-                due_s = loop.time()
+        return await beat(TICK_S, self._do_what_is_due, first_s=TICK_S)
+
+    def _do_what_is_due(self, lag_s: float) -> None:
+        self._observer.loop_lag(lag_s)
+        self._rack.tick(steady.now_ns())
 
     async def _end(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         """Everybody was asked by the reason itself; who does not go by then is cancelled."""

@@ -7,44 +7,41 @@ them, :class:`media.capture.sender_clock.SenderClock` carries them to our clock,
 
 The map is written ahead.  Each point lies beyond all packets that came so far, and on the way to
 it the line bends by at most 5 ms per second.  So what is on tape is never moved by what is learnt
-later, and a cut made now says the same as one made next year.  Two things are found out a moment
-later, and every cut waits for that (:data:`media.tape.clockmap.SETTLE_NS`): where a track begins,
-and that its RTP clock stood still in a silence.  And a track of which nothing can have been cut
-may still be moved as a whole.
+later, and a cut made now says the same as one made next year; :class:`media.capture.written.
+WrittenLine` sees to that.  Two things are found out a moment later: where a track begins, and
+that its RTP clock stood still in a silence.  They move packets only as long as no cut can have
+seen those.
 """
 
-import itertools
-from collections import deque
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from media.capture.pause import Pause
 from media.capture.regression import Least, Regression
 from media.capture.sender_clock import (
     DISTRUST_NS,
-    PAUSE_NS,
     WINDOW_NS,
     Doubt,
     SenderClock,
     slewed,
 )
+from media.capture.written import Point, WrittenLine
+from media.tape.clockmap import EARLY_NS, LATE_NS, SETTLE_NS
+from media.tape.line import RESET_NS
 
 NS = 1_000_000_000
 REPORTS = 20  # that the line goes through
 STEP_NS = 4 * NS  # between two points
 NOISE_NS = 10_000_000  # a line less off than this is not moved at once to where it should be,
 DAMPING = 4  # but by a part of it each time
-AHEAD_NS = NS  # the newest packet is before the last point by at least this
+AHEAD_NS = 3 * NS // 2  # the newest packet is before the last point by at least this
 STEP_OVER_NS = 150_000_000  # a line further off than this is left at once, not bent
 FIRST_NS = 6 * NS  # as long as this a track's beginning may be placed better
 REPORTS_CEASED_NS = 40 * NS
-JUDGE_NS = NS // 5  # a suspected pause is watched for so long: a jam on the network dissolves
-JUDGE_MOST_NS = NS
 JUMP_NS = 2 * NS  # RTP time that is further off than this was set anew by the sender
 _NO_NTP_NS = -2_208_988_800 * NS  # the sender has no clock (RFC 3550 §6.4.1)
 _DRIFT_EVERY_NS = 30 * NS
 _DRIFT_FROM_NS = 120 * NS
 _DRIFTS = 64
-_KNOTS = 8
 
 
 def ns_between(first: int, second: int, rate: int) -> int:
@@ -56,13 +53,6 @@ def _signed(ticks: int) -> int:
     return (ticks + 0x80000000 & 0xFFFFFFFF) - 0x80000000
 
 
-class Point(NamedTuple):
-    """One point of a track's clock map."""
-
-    rtp: int  # 32 bits as on the wire
-    wall_ns: int
-
-
 class Arrival(NamedTuple):
     """When a packet came, and its RTP timestamp.  A tuple, because so many are made."""
 
@@ -70,52 +60,37 @@ class Arrival(NamedTuple):
     at_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Knot:
-    ticks: int  # RTP time, unwrapped, since the first packet
-    wall_ns: int
-
-
-@dataclass(slots=True)
-class _Pause:
-    """A silence after which the RTP clock seems to have stood still."""
-
-    before: int  # ticks of the last packet of the time before
-    first: int  # and of the first one of the time after
-    since_ns: int
-    usual_ns: int  # lateness before
-    first_ns: int  # lateness beyond that, at first
-    least_ns: int  # and the least of it since
-    others: bool  # whether other tracks of the connection went on meanwhile
-
-
 class TrackClock:
     """The clock map of one track.
 
-    Give it every sender report (:meth:`report`), four times a second the newest packet
-    (:meth:`tick`), and the first packet after a silence (:meth:`resumed`); put the points it
-    returns on the tape.  ``sealed_ns`` is the end of the last part of the tape: of what came
-    later nothing can have been cut.
+    Put its beginning on the tape at once (:meth:`begin`), and then what :meth:`tick` returns: it
+    wants the newest packet, about once a second, soon if it :attr:`waits`.  Between ticks tell it
+    of every sender report (:meth:`report`) and of the first packet after a silence
+    (:meth:`resumed`).
     """
 
     def __init__(self, rate: int, sender: SenderClock, first: Arrival) -> None:
         self._rate = rate  # Hz
-        self._ahead = AHEAD_NS * rate // NS
         self._sender = sender
         self._first = self._newest = first
-        self._ticks = 0  # of the newest packet
-        self._settled = 0  # packets up to this RTP time keep their place
-        self._knots: deque[_Knot] = deque(maxlen=_KNOTS)
+        self._ticks = 0  # RTP time of the newest packet, unwrapped, since the first one
+        self._line = WrittenLine(rate, first.rtp, first.at_ns)
         self._reports = Regression(REPORTS)  # RTP time, NTP time ahead of it
         self._reported_ns = 0
         self._doubt = Doubt()
         self._arrivals = Least(WINDOW_NS)  # arrival ahead of RTP time
         self._arrivals.add(first.at_ns, first.at_ns)
         self._usual_ns = 0  # how much later than the line the least delayed packet comes
-        self._confirmed = False  # whether the line's place is more than a guess
-        self._pause: _Pause | None = None
+        self._confirmed = False  # whether the line's place is more than a guess,
+        self._is_news = False  # since the last tick
+        self._pause: Pause | None = None
         self._drift = Regression(_DRIFTS)  # RTP time, our clock ahead of it
         self._skew_ns = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next tick should come within a quarter of a second."""
+        return self._pause is not None and self._pause.is_doubtful
 
     @property
     def drift_ppb(self) -> int:
@@ -127,86 +102,77 @@ class TrackClock:
         """How much later the line is than the sender's reports say, microseconds."""
         return round(self._skew_ns / 1000)
 
-    def place(self, point: Point, at_ns: int) -> None:
-        """Begin with this point, which is on tape, instead of the first packet's arrival."""
-        ticks = self._unwrap(point.rtp)
-        self._knots.append(_Knot(ticks, point.wall_ns))
-        self._usual_ns = self._arrivals.value - point.wall_ns + self._media_ns(ticks)
-        self._confirmed = True
-
-    def begin(self, rtp: int, ntp_ns: int) -> list[Point]:
-        """A sender report that came before the first packet.
+    def begin(self, rtp: int = 0, ntp_ns: int = _NO_NTP_NS) -> list[Point]:
+        """Where the track begins, by what a sender report said before the first packet, if any.
 
         A server may have kept it for us, so when it came says nothing, but the first packet is
         as good: by the report it has an NTP time, too.
         """
         first = self._first
-        if ntp_ns == _NO_NTP_NS:
-            return []
-        return self.report(first.rtp, ntp_ns + ns_between(rtp, first.rtp, self._rate), first.at_ns)
+        if ntp_ns != _NO_NTP_NS:
+            ntp_ns += ns_between(rtp, first.rtp, self._rate)
+            self.report(first.rtp, ntp_ns, first.at_ns)
+            self._is_news = False
+        return [self._line.begin(0, self._target_ns(0))]
 
-    def report(self, rtp: int, ntp_ns: int, arrival_ns: int, *, sealed_ns: int = 0) -> list[Point]:
+    def place(self, point: Point) -> None:
+        """Begin with this point, which is on tape, instead of the first packet's arrival."""
+        ticks = self._unwrap(point.rtp)
+        self._line.begin(ticks, point.wall_ns)
+        self._usual_ns = self._arrivals.value - point.wall_ns + self._media_ns(ticks)
+        self._confirmed = True
+
+    def report(self, rtp: int, ntp_ns: int, arrival_ns: int) -> None:
         """A sender report of this track (RFC 3550 §6.4.1)."""
         ticks = self._unwrap(rtp)
         if ntp_ns == _NO_NTP_NS or (self._pause is not None and len(self._reports) == 0):
-            return []  # during a suspected pause a first report cannot be judged
+            return  # during a suspected pause a first report cannot be judged
         by_ns = self._sent_by_ns(ticks, arrival_ns)
         if not self._learn(ticks, self._sender.continuous(ntp_ns, by_ns), by_ns):
-            return []
+            return
         self._reported_ns = arrival_ns
         target_ns = self._target_ns(self._ticks)
         self._usual_ns = self._arrivals.value - target_ns + self._media_ns(self._ticks)
-        off_ns = self._off_ns()
-        guessed, self._confirmed = not self._confirmed, True
-        if guessed and sealed_ns <= self._first.at_ns:
-            points = self._replace()
-        elif abs(off_ns) > STEP_OVER_NS:
-            points = self._leave_line(arrival_ns, sealed_ns)
-        else:
-            points = []
-        self._pause = None
         self._skew_ns = self._wall_ns(self._ticks) - target_ns
-        return points
+        self._is_news = self._is_news or not self._confirmed
+        self._confirmed = True
+        if self._pause is not None:
+            self._pause.is_told = True
 
     def tick(self, newest: Arrival, now_ns: int, *, sealed_ns: int = 0) -> list[Point]:
-        """The newest packet of the track; call four times a second."""
-        if newest == self._newest and self._knots and self._pause is None:
+        """What to write, knowing the newest packet.
+
+        ``sealed_ns`` is the end of the last part of the tape that was sealed.
+        """
+        pause = self._pause
+        if newest == self._newest and (pause is None or not pause.is_doubtful):
             return []
+        unseen_ns = sealed_ns - SETTLE_NS  # no cut has seen what came since
+        begins = unseen_ns <= self._first.at_ns and now_ns - self._first.at_ns < FIRST_NS
+        retold = pause if pause is not None and unseen_ns <= pause.since_ns else None
+        stood: bool | None = False
+        if pause is not None:
+            stood = pause.judge(self.late_ns(newest), newest.at_ns, now_ns)
+            if stood:
+                self._stood(pause)
+            if stood is not None:
+                self._pause = None
         self._hear(newest)
-        if self._pause is not None:
-            points = self._judge(self._pause, now_ns)
-            if points or self._pause is not None:
-                return points
-        if not self._confirmed:
-            points = self._improve(now_ns, sealed_ns)
-            if points:
-                return points
-        elif self._reports_are_fresh and self._knots:
-            self._bound()
-            if abs(self._off_ns()) > STEP_OVER_NS:  # also by what another track's reports said
-                return self._leave_line(now_ns, sealed_ns)
-        if self._ticks + self._ahead <= self._knots[-1].ticks:
-            self._settled = max(self._settled, self._ticks)
+        if not begins and retold is None:
+            self._line.hear(self._ticks)
+        if stood is None:
             return []
-        if self._off_ns() < -DISTRUST_NS:  # no packet comes before its time
-            return self._step()
-        return self._extend()
+        return self._leave(retold) if stood else self._write(retold, begins=begins)
 
     def resumed(self, before: Arrival, first: Arrival) -> None:
-        """A packet came after a silence, ``before`` is the last one before it.
-
-        Either the network was jammed or the sender's RTP clock stood still meanwhile.  It stood
-        still if other tracks were heard meanwhile, else a moment shows it: a jam dissolves.
-        """
+        """A packet came after a silence, ``before`` is the last one before it."""
         self._hear(before)
-        usual_ns, ticks = before.at_ns - self.wall_ns(before.rtp), self._ticks
+        self._line.hear(self._ticks)
+        usual_ns = self.late_ns(before)
         others = self._sender.went_on(before.at_ns, first.at_ns)
         excess_ns = self.late_ns(first) - usual_ns
         self._newest, self._ticks = first, self._unwrap(first.rtp)
-        if excess_ns > PAUSE_NS:
-            self._pause = _Pause(
-                ticks, self._ticks, first.at_ns, usual_ns, excess_ns, excess_ns, others
-            )
+        self._pause = Pause(self._ticks, first.at_ns, usual_ns, excess_ns, excess_ns, others)
 
     def continued(self, before: Arrival, first: Arrival) -> Point:
         """Where the line goes on when the sender set its RTP clock anew at ``first``."""
@@ -228,11 +194,16 @@ class TrackClock:
     def _media_ns(self, ticks: int) -> int:
         return ticks * NS // self._rate
 
+    def _ticks_in(self, ns: int) -> int:
+        return ns * self._rate // NS
+
     def _hear(self, newest: Arrival) -> None:
         self._ticks, self._newest = self._unwrap(newest.rtp), newest
         self._sender.heard(newest.at_ns)
         if self._pause is None:
             self._arrivals.add(newest.at_ns, newest.at_ns - self._media_ns(self._ticks))
+            if self._reports_are_fresh:
+                self._bound()
 
     def _learn(self, ticks: int, ntp_ns: int, arrival_ns: int) -> bool:
         """Take note of a report; False if it contradicts what is known."""
@@ -294,113 +265,79 @@ class TrackClock:
         return len(self._reports) > 0 and not ceased
 
     def _target_ns(self, ticks: int) -> int:
-        """Where the line should be."""
+        """Where the line should be; never so that cutters would not believe it of a packet."""
         media_ns = self._media_ns(ticks)
-        if self._reports_are_fresh:
-            return self._sender.local_ns(media_ns + self._reports.ahead_ns(media_ns))
-        return media_ns + self._arrivals.value - self._usual_ns
+        least_ns = media_ns + self._arrivals.value
+        if not self._reports_are_fresh:
+            return least_ns - self._usual_ns
+        reported_ns = self._sender.local_ns(media_ns + self._reports.ahead_ns(media_ns))
+        return max(least_ns - LATE_NS // 2, min(least_ns + EARLY_NS // 2, reported_ns))
 
     # the line
 
+    def _wall_ns(self, ticks: int) -> int:
+        return self._line.wall_ns(ticks)
+
+    def _write(self, retold: Pause | None, *, begins: bool) -> list[Point]:
+        """What is due; ``begins``: the whole track may still be moved."""
+        off_ns = self._off_ns()
+        if begins and self._is_better(off_ns):
+            return self._replace()
+        if off_ns < -DISTRUST_NS or (self._reports_are_fresh and abs(off_ns) > STEP_OVER_NS):
+            return self._leave(retold)
+        if self._ticks + self._ticks_in(AHEAD_NS) > self._line.end:
+            return self._extend()
+        return []
+
     def _off_ns(self) -> int:
         """By how much later the line's end should be."""
-        ticks = self._knots[-1].ticks if self._knots else self._ticks
-        return self._target_ns(ticks) - self._wall_ns(ticks)
+        return self._target_ns(self._line.end) - self._wall_ns(self._line.end)
 
-    def _wall_ns(self, ticks: int) -> int:
-        if not self._knots:
-            return self._first.at_ns + self._media_ns(ticks)
-        for before, after in itertools.pairwise(self._knots):
-            if before.ticks <= ticks < after.ticks:
-                span, span_ns = after.ticks - before.ticks, after.wall_ns - before.wall_ns
-                return before.wall_ns + (ticks - before.ticks) * span_ns // span
-        end = self._knots[0] if ticks < self._knots[0].ticks else self._knots[-1]
-        return end.wall_ns + (ticks - end.ticks) * NS // self._rate
-
-    def _add(self, ticks: int, wall_ns: int) -> Point:
-        """A point, and what was written beyond it does not count any more."""
-        while self._knots and self._knots[-1].ticks >= ticks:
-            self._knots.pop()
-        if self._knots:
-            wall_ns = max(wall_ns, self._knots[-1].wall_ns)
-        self._knots.append(_Knot(ticks, wall_ns))
-        return Point(self._first.rtp + ticks & 0xFFFFFFFF, wall_ns)
+    def _is_better(self, off_ns: int) -> bool:
+        """Whether more is known now about where the track begins."""
+        if not self._confirmed:
+            return off_ns < 0
+        return self._is_news or abs(off_ns) > STEP_OVER_NS
 
     def _replace(self) -> list[Point]:
         """The track's beginning was a guess: this is better."""
-        self._knots.clear()
-        self._settled = 0
-        return [self._add(0, self._target_ns(0)), *self._extend()]
-
-    def _leave_line(self, now_ns: int, sealed_ns: int) -> list[Point]:
-        """The line is too far off to be bent."""
-        return self._replace() if self._begins(now_ns, sealed_ns) else self._step()
-
-    def _begins(self, now_ns: int, sealed_ns: int) -> bool:
-        """Whether the whole track may still be moved."""
-        return now_ns - self._first.at_ns < FIRST_NS and sealed_ns <= self._first.at_ns
-
-    def _improve(self, now_ns: int, sealed_ns: int) -> list[Point]:
-        """Place the beginning by arrivals, as long as that is a guess."""
-        begins = self._begins(now_ns, sealed_ns)
-        if not self._knots or (begins and self._off_ns() < 0):
-            return self._replace()
-        return []
+        self._is_news = False
+        return [self._line.begin(0, self._target_ns(0)), *self._extend()]
 
     def _extend(self) -> list[Point]:
         """Write the line ahead of the newest packet."""
-        points = []
-        if self._settled > self._knots[-1].ticks:
-            points.append(self._add(self._settled, self._wall_ns(self._settled)))
-        last = self._knots[-1]
-        if self._ticks + self._ahead > last.ticks:
-            ticks = max(last.ticks + STEP_NS * self._rate // NS, self._ticks + self._ahead)
-            span_ns = (ticks - last.ticks) * NS // self._rate
-            off_ns = self._target_ns(ticks) - last.wall_ns - span_ns
-            if abs(off_ns) < NOISE_NS:
-                off_ns //= DAMPING
-            points.append(self._add(ticks, last.wall_ns + span_ns + slewed(off_ns, span_ns)))
-            self._note_drift()
-        self._settled = max(self._settled, self._ticks)
-        return points
+        after = max(self._line.end, self._line.free)
+        ticks = max(after + self._ticks_in(STEP_NS), self._ticks + self._ticks_in(AHEAD_NS))
+        span_ns = self._media_ns(ticks - after)
+        off_ns = self._target_ns(ticks) - self._wall_ns(after) - span_ns
+        if abs(off_ns) < NOISE_NS:
+            off_ns //= DAMPING
+        self._note_drift()
+        to_ns = self._wall_ns(after) + span_ns + slewed(off_ns, span_ns)
+        return self._line.go_on(after, ticks, to_ns)
 
-    def _step(self) -> list[Point]:
-        """Another line from the silence on, or from the next packet on.
+    def _leave(self, pause: Pause | None) -> list[Point]:
+        """The line is too far off to be bent so little: to another one, or back to it fast.
 
-        Two points beside each other, so that what lies before stays where it is, and one ahead.
+        After the silence, if its packets may still be moved, else after all that came.
         """
-        old, first = self._ticks, self._ticks + 1
-        if self._pause is not None:
-            old, first = self._pause.before, self._pause.first
-        first = max(first, old + 1)
         self._drift.clear()
-        target_ns = self._target_ns(first)
-        back_ns = max(0, self._wall_ns(old) - target_ns)
-        ticks = self._ticks + (STEP_NS + 2 * back_ns) * self._rate // NS
-        ahead_ns = self._target_ns(ticks)
-        points = [self._add(old, self._wall_ns(old)), self._add(first, target_ns)]
-        self._settled = max(self._ticks, first)
-        return [*points, self._add(ticks, ahead_ns)]
+        after = self._line.free if pause is None else self._line.heard
+        ticks = after + 1 if pause is None else max(after + 1, pause.first)
+        from_ns, to_ns = self._wall_ns(after), self._target_ns(ticks)
+        if to_ns < from_ns:
+            back_ns = min(from_ns - to_ns, RESET_NS // 2)
+            ticks = after + self._ticks_in(STEP_NS + 2 * back_ns)
+            to_ns = from_ns + STEP_NS + back_ns
+        return self._line.go_on(after, ticks, to_ns)
 
-    def _judge(self, pause: _Pause, now_ns: int) -> list[Point]:
-        pause.least_ns = min(pause.least_ns, self.late_ns(self._newest) - pause.usual_ns)
-        passed_ns = self._newest.at_ns - pause.since_ns
-        dissolved_ns = pause.first_ns - pause.least_ns
-        jam = dissolved_ns * 5 > pause.first_ns
-        stood = pause.others or (passed_ns >= JUDGE_NS and dissolved_ns * 2 < passed_ns)
-        if not stood and not jam and now_ns - pause.since_ns < JUDGE_MOST_NS:
-            return []
-        points: list[Point] = []
-        if not jam:
-            # The reports before tell of the line before.
-            self._reports.clear()
-            self._arrivals.clear()
-            after_ns = self._wall_ns(pause.first) + pause.usual_ns + pause.least_ns
-            self._arrivals.add(now_ns, after_ns - self._media_ns(pause.first))
-            self._usual_ns = pause.usual_ns
-            points = self._step()
-        self._pause = None
-        return points
+    def _stood(self, pause: Pause) -> None:
+        """The RTP clock stood still: the reports before tell of the line before."""
+        self._reports.clear()
+        self._arrivals.clear()
+        after_ns = self._wall_ns(pause.first) + pause.usual_ns + pause.least_ns
+        self._arrivals.add(pause.since_ns, after_ns - self._media_ns(pause.first))
+        self._usual_ns = pause.usual_ns
 
     def _note_drift(self) -> None:
         if self._newest.at_ns - self._first.at_ns < WINDOW_NS:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 import structlog
 
-from media.capture.clock import Point
 from media.capture.observer import CaptureObserver
 from media.capture.sections import Section
 from media.capture.troubles import Troubles
+from media.capture.written import Point
 from media.rtc import steady
 from media.tape.model import EventType, Source, TapeEvent, Track
 from media.tape.writer import TapeWriter

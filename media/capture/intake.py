@@ -7,7 +7,7 @@ import structlog
 
 from media.capture.allowance import Allowance
 from media.capture.arrivals import EVERY_NS, Arrivals, Write
-from media.capture.clock import NS, Arrival, Point
+from media.capture.clock import NS, Arrival
 from media.capture.deck import Deck
 from media.capture.feedback import Feedback
 from media.capture.nack import GRANULARITY_NS, RoundTrip
@@ -16,6 +16,7 @@ from media.capture.sections import Section, Sections
 from media.capture.sender_clock import PAUSE_NS, SenderClock
 from media.capture.stream import Stream, Verdict
 from media.capture.tally import is_due, tally
+from media.capture.written import Point
 from media.errors import BadPacket
 from media.rtc import steady
 from media.rtp import rtcp, rtx
@@ -23,10 +24,11 @@ from media.rtp.keyframe import begins_keyframe
 from media.rtp.packet import parse_header
 from media.tape.model import Kind, Source
 
-TICKS_PER_REPORT = 4  # a receiver report per second,
+TICKS_PER_LOOK = 4  # once a second is enough where nothing is awaited, and for a receiver report,
 TICKS_PER_SOUND_REPORT = 20  # where there is nothing but sound every 5 s: as libwebrtc does
 SUPERSEDED_NS = 10 * NS  # silent for so long beside another SSRC of its m-line: it was changed
 MAX_STREAMS = 64  # a sender with more SSRCs than this is broken
+_NEVER_NS = 1 << 63
 
 _header = Struct("!BBHII").unpack_from
 log = structlog.get_logger(__name__)
@@ -55,6 +57,8 @@ class Intake:
         self._asks_at_once = False
         self._telling: asyncio.Handle | None = None
         self._ticks = 0
+        self._restless = False  # whether the next tick is awaited
+        self._boundary_ns = _NEVER_NS  # when a slice of a track ends
         self._counted = 0
         self._strangers = self._senseless = 0  # packets
         self._tape: Write = deck.writer.rtp
@@ -95,10 +99,25 @@ class Intake:
         for stream in self._streams.values():
             if stream.track.source is source:
                 stream.mute(muted)
+                self._restless = True
 
     def tick(self, now_ns: int) -> None:
-        """What is due four times a second: clock maps, jitter, counts, reports, keyframes."""
-        received, sealed_ns = 0, self._deck.writer.sealed_ns
+        """What is due four times a second; mostly that is nothing."""
+        self._ticks += 1
+        whole = self._ticks % TICKS_PER_LOOK == 0
+        if whole or self._restless or now_ns >= self._boundary_ns:
+            self._look_after(now_ns)
+        elif len(self._streams) > 1:
+            for stream in self._streams.values():  # which of them went on while another paused
+                self._sender.heard(stream.arrival_ns)
+        if whole:
+            self._end_superseded()
+            self._report(now_ns)
+
+    def _look_after(self, now_ns: int) -> None:
+        """Clock maps, jitter, counts, keyframes."""
+        received, sealed_ns, every_ns = 0, self._deck.writer.sealed_ns, self._deck.slice_ns
+        restless, boundary_ns = False, _NEVER_NS
         for stream in self._streams.values():
             received += stream.received
             stream.sample()
@@ -107,16 +126,16 @@ class Intake:
                 self._deck.clock(stream.track, points, now_ns)
             if is_due(stream, now_ns):
                 self._deck.tally(stream.track, tally(stream), now_ns)
-            if self._deck.slice_ns and stream.is_boundary(now_ns, self._deck.slice_ns):
-                stream.keyframe_wanted = True
+            if every_ns and stream.track.kind is Kind.VIDEO:
+                if stream.is_boundary(now_ns, every_ns):
+                    stream.keyframe_wanted = True
+                boundary_ns = min(boundary_ns, stream.boundary_ns + every_ns)
             if stream.keyframe_wanted and stream.arrival_ns > stream.keyframe_asked_ns:
                 self._ask_keyframe(stream, now_ns)
+            restless = restless or stream.restless
+        self._restless, self._boundary_ns = restless, boundary_ns
         self._deck.count(received - self._counted, 0)
         self._counted = received
-        self._ticks += 1
-        if self._ticks % TICKS_PER_REPORT == 0:
-            self._end_superseded()
-            self._report(now_ns)
 
     def end(self) -> None:
         """The connection is over.  Idempotent."""
@@ -129,6 +148,7 @@ class Intake:
         for stream in tuple(self._streams.values()):
             self._end_stream(stream)
         self._deck.count(-self._counted, 0)
+        self._write = self._tape  # a method of ours would keep us: see media/weakly.py
 
     # For every packet.  Everything that need not be done here is done in tick().
     def on_rtp(self, packet: bytes, arrival_ns: int) -> None:
@@ -175,6 +195,7 @@ class Intake:
             return self._begin_anew(stream, payload_type, seq, at)
         if stream.gaps.unasked:
             self._ask_soon()
+        self._restless = self._restless or stream.clock.waits
         return stream if verdict is Verdict.KEEP else None
 
     def _is_new(self, stream: Stream, payload_type: int) -> bool:
@@ -199,31 +220,13 @@ class Intake:
         """The first packet of an SSRC; None if it is not for the tape."""
         _, second, seq, _, ssrc = _header(packet)
         section = self._sections.find(ssrc, second & 0x7F, packet)
-        codec = section.codec(second & 0x7F) if section is not None else None
-        full = len(self._streams) >= MAX_STREAMS
-        if section is None or codec is None or full or not self._allowance.take(at.at_ns):
-            self._strangers += 1
-            if self._strangers == 1:
-                log.warning("packets of an unknown stream", payload_type=second & 0x7F)
+        stream = self._begin(section, ssrc, second & 0x7F, seq, at)
+        if stream is None:
             return None
-        track = self._deck.add(
-            at.at_ns, uid=self._uid, ssrc=ssrc, connection=self._connection, section=section
-        )
-        stream = Stream(
-            track,
-            codec,
-            self._sender,
-            seq,
-            at,
-            round_trip=self._round_trip,
-            mid=section.mid,
-            rid=self._sections.rid(packet),
-        )
-        self._streams[ssrc] = stream
+        stream.rid = self._sections.rid(packet)
         early = self._early.pop(ssrc, None)
-        if early is not None:
-            points = stream.clock.begin(early.rtp_time, early.unix_ns)
-            self._deck.clock(track, points, at.at_ns)
+        said = () if early is None else (early.rtp_time, early.unix_ns)
+        self._deck.clock(stream.track, stream.clock.begin(*said), at.at_ns)
         self._feedback.begin(stream, at.at_ns)
         if stream.keyframe_wanted:
             self._write = self._look_for_keyframes
@@ -232,34 +235,40 @@ class Intake:
     def _begin_anew(self, old: Stream, payload_type: int, seq: int, at: Arrival) -> Stream | None:
         """RTP time jumped, or it is another codec: a new track, whose clock goes on."""
         section = self._sections.of(old.mid)
-        codec = None if section is None else section.codec(payload_type)
-        if section is None or codec is None or not self._allowance.take(at.at_ns):
+        stream = self._begin(section, old.track.ssrc, payload_type, seq, at)
+        if stream is None:
             return None
         log.info("a sender began a track anew", kind=old.track.kind.value)
-        self._end_stream(old)
+        stream.rid = old.rid
+        stream.go_on_from(old)
+        point = Point(at.rtp, old.line_at(at, stream.rate))
+        stream.clock.place(point)
+        self._deck.clock(stream.track, [point], at.at_ns)
+        self._ask_keyframe(stream, at.at_ns)
+        return stream
+
+    def _begin(
+        self, section: Section | None, ssrc: int, payload_type: int, seq: int, at: Arrival
+    ) -> Stream | None:
+        """A track begins with this packet and ends its SSRC's one before; None: it may not."""
+        codec = None if section is None else section.codec(payload_type)
+        before = self._streams.get(ssrc)
+        full = before is None and len(self._streams) >= MAX_STREAMS
+        if section is None or codec is None or full or not self._allowance.take(at.at_ns):
+            self._strangers += 1
+            if self._strangers == 1:
+                log.warning("packets of an unknown stream", payload_type=payload_type)
+            return None
+        if before is not None:
+            self._end_stream(before)
         track = self._deck.add(
-            at.at_ns,
-            uid=self._uid,
-            ssrc=old.track.ssrc,
-            connection=self._connection,
-            section=section,
+            at.at_ns, uid=self._uid, ssrc=ssrc, connection=self._connection, section=section
         )
         stream = Stream(
-            track,
-            codec,
-            self._sender,
-            seq,
-            at,
-            round_trip=self._round_trip,
-            mid=old.mid,
-            rid=old.rid,
+            track, codec, self._sender, seq, at, round_trip=self._round_trip, mid=section.mid
         )
-        stream.go_on_from(old)
-        point = Point(at.rtp, old.line_at(at, codec.clock_rate))
-        stream.clock.place(point, at.at_ns)
-        self._deck.clock(track, [point], at.at_ns)
-        self._streams[track.ssrc] = stream
-        self._ask_keyframe(stream, at.at_ns)
+        self._streams[ssrc] = stream
+        self._restless = True
         return stream
 
     def _repair(self, packet: bytes, at: Arrival) -> None:
@@ -284,6 +293,8 @@ class Intake:
 
     def _end_superseded(self) -> None:
         """End the tracks whose sender goes on with another SSRC (RFC 3550 §8.2)."""
+        if len(self._streams) < 2:
+            return
         newest: dict[tuple[str, str], int] = {}
         for stream in self._streams.values():
             line = stream.mid, stream.rid
@@ -313,10 +324,7 @@ class Intake:
         if first:  # Janus keeps nothing to be sent again before it knows the round trip.
             self._feedback.report([stream.report_block(arrival_ns)], [])
         self._deck.writer.rtcp(stream.track.id, packet, arrival_ns)
-        points = stream.clock.report(
-            report.rtp_time, report.unix_ns, arrival_ns, sealed_ns=self._deck.writer.sealed_ns
-        )
-        self._deck.clock(stream.track, points, arrival_ns)
+        stream.clock.report(report.rtp_time, report.unix_ns, arrival_ns)
 
     def _ask_soon(self) -> None:
         """At once, but after all that came with this packet: what is missing may be among it."""
@@ -350,6 +358,7 @@ class Intake:
         self._feedback.keyframe(stream, now_ns)
         if stream.keyframe_wanted:
             self._write = self._look_for_keyframes
+            self._restless = True
 
     def _look_for_keyframes(self, track_id: str, packet: bytes, arrival_ns: int) -> None:
         """Every packet's way to the tape as long as a keyframe is wanted."""
@@ -367,15 +376,15 @@ class Intake:
         return lost > 0
 
     def _report(self, now_ns: int) -> None:
-        pictures = any(stream.track.kind is Kind.VIDEO for stream in self._streams.values())
-        if not pictures and self._ticks % TICKS_PER_SOUND_REPORT:
-            return
         # Janus reads of a compound what the first block is about, and video has more to gain.
-        streams = sorted(self._streams.values(), key=lambda each: each.track.kind is Kind.AUDIO)
-        blocks = [stream.report_block(now_ns) for stream in streams]
+        video = [each for each in self._streams.values() if each.track.kind is Kind.VIDEO]
+        if not video and self._ticks % TICKS_PER_SOUND_REPORT:
+            return
+        sound = [each for each in self._streams.values() if each.track.kind is Kind.AUDIO]
+        blocks = [stream.report_block(now_ns) for stream in (*video, *sound)]
         if blocks:
-            video = [each.track.ssrc for each in streams if each.track.kind is Kind.VIDEO]
-            self._feedback.report([*blocks, *self._repairs.report_blocks()], video)
+            ssrcs = [each.track.ssrc for each in video]
+            self._feedback.report([*blocks, *self._repairs.report_blocks()], ssrcs)
 
     def _tell_arrivals(self) -> None:
         media = next(iter(self._streams), 0)

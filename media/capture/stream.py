@@ -1,6 +1,5 @@
 """One SSRC as it arrives: its sequence, its clock, what a receiver report says of it."""
 
-from dataclasses import replace
 from enum import Enum, auto
 
 from media.capture.clock import JUMP_NS, NS, Arrival, TrackClock, ns_between
@@ -193,10 +192,10 @@ class Stream:
         return True
 
     def sample(self) -> None:
-        """Feed the jitter estimate; a few samples per second instead of every packet.
+        """Feed the jitter estimate; now and then instead of with every packet.
 
-        The mean difference in transit of packets a quarter of a second apart is that of
-        neighbours, unless delays are alike among neighbours: then it is larger, and the truth.
+        The mean difference in transit of packets a second apart is that of neighbours, unless
+        delays are alike among neighbours: then it is larger, and the truth.
         """
         before, now = self._sampled, self.newest
         if now.rtp == before.rtp:
@@ -206,6 +205,12 @@ class Stream:
         transit_ns = now.at_ns - before.at_ns - ns_between(before.rtp, now.rtp, self.rate)
         self._jitter += (abs(transit_ns) * self.rate / NS - self._jitter) / _JITTER_GAIN
         self._sampled = now
+
+    @property
+    def restless(self) -> bool:
+        """Whether something is awaited that should be noticed within a quarter of a second."""
+        excused = self._quiet and not self._muted
+        return self.keyframe_wanted or excused or self.clock.waits
 
     def report_block(self, now_ns: int) -> ReportBlock:
         """What a receiver report says of this stream.
@@ -232,7 +237,16 @@ class Stream:
             return self._last_report
         middle, came_ns = self._sr
         delay = max(0, now_ns - came_ns) * 65536 // NS
-        return replace(self._last_report, last_sr=middle, delay_since_sr=delay)
+        said = self._last_report
+        return ReportBlock(
+            said.ssrc,
+            said.fraction_lost,
+            said.lost,
+            said.highest_seq,
+            said.jitter,
+            last_sr=middle,
+            delay_since_sr=delay,
+        )
 
     def _jumped(self, at: Arrival) -> bool:
         """Whether RTP time was set anew.

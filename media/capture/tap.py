@@ -19,6 +19,7 @@ from media.rtc.network import Network
 from media.rtc.peer import Peer
 from media.rtp import twcc
 from media.tape.model import Kind, Source
+from media.weakly import weakly
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +54,9 @@ class RtpTap:
         self._peer: Peer | None = None
         self._remote: sdp.Description | None = None  # the offer that was answered last
         self._connecting: asyncio.Task[None] | None = None
-        self._feedback = Feedback(self._send, self._hurry)
+        self._feedback = Feedback(weakly(self._send), weakly(self._hurry))
         self._intake = Intake(deck, uid, self._feedback)
+        self.tick = self._intake.tick  # what is due four times a second
 
     async def offer(self, kinds: Iterable[Kind]) -> str:
         """An SDP offer to receive these kinds."""
@@ -105,10 +107,6 @@ class RtpTap:
         if self._peer is not None:
             await self._peer.close()
         self._end("closed")
-
-    def tick(self, now_ns: int) -> None:
-        """What is due four times a second."""
-        self._intake.tick(now_ns)
 
     def count_drops(self) -> None:
         """Tell what the kernel dropped since the last call; once a second."""

@@ -27,23 +27,28 @@ class Listening:
     def __init__(
         self, listen: Callable[[], Awaitable[None]], unheard: Callable[[str], None]
     ) -> None:
-        self._listen, self._unheard = listen, unheard
+        self._unheard = unheard
         self._failures = 0
-        self._task = asyncio.create_task(self._keep(), name="listening")
+        self._task: asyncio.Task[Never] | None = asyncio.create_task(
+            self._keep(listen), name="listening"
+        )
 
     async def close(self) -> None:
         """Leave the publisher; bounded, idempotent."""
-        self._task.cancel()
-        _, late = await asyncio.wait({self._task}, timeout=CLOSE_S)
+        task, self._task = self._task, None  # its traceback knows us
+        if task is None:
+            return
+        task.cancel()
+        _, late = await asyncio.wait({task}, timeout=CLOSE_S)
         if late:
             log.warning("a subscription did not close in time")
 
-    async def _keep(self) -> Never:
+    async def _keep(self, listen: Callable[[], Awaitable[None]]) -> Never:
         waits = pauses(most_s=PAUSE_MOST_S)
         while True:
             began_s = time.monotonic()
             try:
-                await self._listen()
+                await listen()
                 self._failures = 0
             except ChannelError as exc:
                 log.warning("listening to a publisher failed, trying again", error=str(exc))

@@ -97,4 +97,5 @@ def _open_decoder(codec: str) -> VideoCodecContext:
     decoder.thread_count = 1
     decoder.flags |= Flags.low_delay  # one picture out for each one in
     decoder.options = {"max_pixels": str(_MAX_PIXELS)}
+    decoder.open()  # now: libdav1d leaves out for ever what skip_frame says when it is opened
     return decoder

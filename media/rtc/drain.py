@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from media.rtc import steady
 from media.rtc.batch import Batch
 from media.rtc.landing import landing
+from media.rtc.rounds import round_after
 from media.rtc.sweep import Now, sweep
 from media.rtc.wire import Wire
 
@@ -109,7 +110,7 @@ class Drain:
 
     def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
-        self._due_s = loop.time() + self._interval_s
+        self._due_s = round_after(loop.time() + self._interval_s / 2, self._interval_s)
         self._timer = loop.call_at(self._due_s, self._round)
 
     def _round(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import random
 import socket
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,18 +18,32 @@ from aioice.ice import CandidatePair, StunProtocol
 from aioice.stun import Class, Message, Method, TransactionError
 
 from media.errors import ConnectFailed
+from media.rtc.consent import Consent
 from media.rtc.interfaces import is_loopback
 from media.rtc.link import Address, Link
 from media.rtc.network import IceServer
 from media.rtc.opener import Opener
 from media.rtc.sdp import Candidate, Description
 from media.rtc.wire import Wire
+from media.weakly import weakly
 
 _MAX_CANDIDATES = 100  # of the remote side; as many as checks are allowed (RFC 8445 6.1.2.5)
 _BEST = 65535  # local preference (RFC 8445 5.1.2.1)
 _HIDDEN = ("0.0.0.0", 9)  # RFC 8839 5.1, for who must not know our address
 
 _log = structlog.get_logger(__name__)
+
+
+class _Stun(StunProtocol):
+    """aioice's, spared what comes every few seconds."""
+
+    receiver: "IceConnection"
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """A STUN message."""
+        sender = addr[0], addr[1]
+        if isinstance(data, str) or not self.receiver.consent.take(data, sender, self):
+            super().datagram_received(data, sender)
 
 
 class IceConnection(Connection):
@@ -50,6 +65,13 @@ class IceConnection(Connection):
         self._network = opener.network
         self._opener = opener
         self._on_closed = on_closed
+        self._request = b""  # that aioice is looking at
+        me = weakref.proxy(self)  # see media/weakly.py
+        self.consent = Consent(
+            selected=lambda: me.selected,
+            describe=lambda pair: me.build_request(pair, nominate=False),
+            on_lost=weakly(self._consent_lost),
+        )
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -99,10 +121,29 @@ class IceConnection(Connection):
     ) -> None:
         """A connectivity check.  aioice verifies the integrity only where there is one."""
         if "MESSAGE-INTEGRITY" in message.attributes:
+            self._request = raw_data
             super().request_received(message, addr, protocol, raw_data)
+            self._request = b""
+
+    def check_incoming(self, message: Message, addr: Address, protocol: StunProtocol) -> None:
+        """A connectivity check that aioice has answered; what follows from it."""
+        super().check_incoming(message, addr, protocol)
+        pair = self.selected
+        if pair is not None and pair.protocol is protocol and pair.remote_addr == addr:
+            self.consent.grant(self._request, pair)
+
+    def switch_role(self, ice_controlling: bool) -> None:
+        """Both sides thought they were controlling, or neither (RFC 8445 7.3.1.1)."""
+        super().switch_role(ice_controlling)
+        self.consent.forget()
+
+    async def query_consent(self) -> None:
+        """In place of aioice's, which runs as long as the connection."""
+        self.consent.begin(ours=self.local_password, theirs=self.remote_password or "")
 
     async def close(self) -> None:
-        """Idempotent.  Also called by aioice itself when consent is lost."""
+        """Idempotent."""
+        self.consent.end()
         checks = [pair.task for pair in self._check_list if pair.task is not None]
         for check in checks:
             check.cancel()
@@ -110,6 +151,11 @@ class IceConnection(Connection):
         for link in self.links:  # at once; aioice would wait for one after the other
             link.close()
         await super().close()
+        self._check_list.clear()
+        self._on_closed()
+
+    def _consent_lost(self) -> None:
+        self._nominated.clear()  # nothing more may be sent
         self._on_closed()
 
     def _host_candidates(self, component: int) -> list[IceCandidate]:
@@ -218,7 +264,7 @@ class IceConnection(Connection):
         rank: int,
         related: Address | None = None,
     ) -> IceCandidate:
-        stun = StunProtocol(self)
+        stun = _Stun(self)
         stun.local_candidate = IceCandidate(
             foundation=candidate_foundation(kind, "udp", f"{address[0]} {rank}"),
             component=component,

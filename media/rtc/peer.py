@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
+from functools import partial
 
 import structlog
 from aioice.ice import CandidatePair
@@ -22,6 +23,7 @@ from media.rtc.receive_buffer import RECEIVE_BUFFER_BYTES
 from media.rtc.relay import Relay
 from media.rtc.sdp import Description, MediaSection
 from media.rtc.wire import Wire
+from media.weakly import weakly
 
 CONNECT_TIMEOUT_S = 7.5  # with gathering before it, who cannot connect knows within 10 s
 SETTLED_S = 20.0  # after connecting: the other side has chosen its way, too
@@ -65,8 +67,8 @@ class Peer:
         self._state = _State.NEW
         self._dtls = DtlsSession(
             controlling=controlling,
-            send=self._send_datagram,
-            on_closed=lambda: self._lost("dtls closed"),
+            send=weakly(self._send_datagram),
+            on_closed=partial(weakly(self._lost), "dtls closed"),
         )
         self._ice = IceConnection(
             controlling=controlling,
@@ -75,9 +77,9 @@ class Peer:
                 receive_buffer_bytes,
                 self.counters,
                 on_dtls=self._dtls.pipe.put,
-                on_lost=self._relay_lost,
+                on_lost=weakly(self._relay_lost),
             ),
-            on_closed=lambda: self._lost("consent lost"),
+            on_closed=partial(weakly(self._lost), "consent lost"),
         )
         self._outbound: Outbound | None = None
         self._pair: CandidatePair | None = None
@@ -217,8 +219,10 @@ class Peer:
                 self._drain.read(link)
             link.close_media()
         self._ending = asyncio.get_running_loop().create_task(self._release(), name="rtc close")
+        on_closed = self._on_closed
+        self._on_rtp = self._on_rtcp = self._on_closed = _nobody  # who hears us may know us, too
         try:
-            self._on_closed(reason)
+            on_closed(reason)
         except Exception:  # noqa: BLE001  # logged with traceback; why is said below
             # The sockets must be released even if the listener is broken.
             _log.exception("on_closed failed", reason=reason)
@@ -263,3 +267,7 @@ class Peer:
                 link = pair.protocol.transport
                 self._route = (link, pair.remote_addr) if isinstance(link, Link) else None
         return self._route
+
+
+def _nobody(*_: object) -> None:
+    """After the end."""

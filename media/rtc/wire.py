@@ -128,8 +128,9 @@ class Wire(Link, asyncio.DatagramTransport):
             self._before_close()
         self._loop.remove_reader(self._socket)
         self._socket.close()
-        if self._stun is not None:
-            self._loop.call_soon(self._stun.connection_lost, None)
+        stun, self._stun = self._stun, None
+        if stun is not None:
+            self._loop.call_soon(stun.connection_lost, None)
 
     def count_drops(self) -> None:
         """See Link."""

@@ -10,67 +10,33 @@ All of it depends on the tape alone, not on where reading begins.
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from media.tape.line import Line
 from media.tape.model import NS, TapeEvent
 from media.tape.reorder import sequence_step, signed
 
 SETTLE_NS = NS // 2  # a point moves no packet that came longer before it
-RESET_NS = 12 * NS  # RTP time and wall clock part by more: not a pause, a reset
 EARLY_NS = 2 * NS  # a packet so much before its time follows another line
 LATE_NS = 10 * NS  # so much after its time: likewise; less is a jam on the network
 UNEXPLAINED_LATE_NS = 2 * NS  # the same for lines made of arrival times
 ANCHOR_NS = NS  # the least-delayed packet of so long a time makes a line
 
 _RTP_BITS = 32
-_NEAR_NS = 3600 * NS  # no RTP clock wraps within an hour
 
 
-@dataclass(slots=True)
-class _Line:
-    """A stretch of RTP time without a reset: knots (unwrapped RTP time, wall clock).
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A line, and which packets it explains."""
 
-    From each knot the line rises by ``ns`` per ``ticks`` to the next one.
-    """
-
-    rate: int
+    line: Line
     begins_ns: int  # when its first knot became known
     late_ns: int
-    rtp: list[int] = field(default_factory=list)
-    wall: list[int] = field(default_factory=list)
-    ns: list[int] = field(default_factory=list)
-    ticks: list[int] = field(default_factory=list)
 
-    def add(self, rtp: int, wall_ns: int) -> None:
-        # A point on the line ends it there, and must not change it by the rounding of the point.
-        on_line = bool(self.rtp) and rtp > self.rtp[0] and self.time_ns(rtp) == wall_ns
-        # A point that reaches behind earlier ones knows better: it tells of a pause found later.
-        while self.rtp and self.rtp[-1] >= rtp:
-            for row in (self.rtp, self.wall, self.ns, self.ticks):
-                row.pop()
-        if self.rtp:
-            wall_ns = max(wall_ns, self.wall[-1])
-            if not on_line:
-                self.ns[-1] = wall_ns - self.wall[-1]
-                self.ticks[-1] = rtp - self.rtp[-1]
-        self.rtp.append(rtp)
-        self.wall.append(wall_ns)
-        self.ns.append(NS)
-        self.ticks.append(self.rate)
-
-    def unwrap(self, timestamp: int, near_ns: int) -> int:
-        """The running number of a 32-bit timestamp that belongs to about this time."""
-        rtp = self.rtp[-1]
-        elapsed_ns = near_ns - self.wall[-1]
-        if not -_NEAR_NS < elapsed_ns < _NEAR_NS:
-            rtp += elapsed_ns * self.rate // NS
-        return rtp + ((timestamp - rtp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-
-    def time_ns(self, rtp: int) -> int:
-        i = bisect_right(self.rtp, rtp) - 1
-        if i < 0:
-            return self.wall[0] + (rtp - self.rtp[0]) * NS // self.rate
-        return self.wall[i] + (rtp - self.rtp[i]) * self.ns[i] // self.ticks[i]
+    def place(self, timestamp: int, arrival_ns: int) -> tuple[int, int]:
+        """``(time_ns, unwrapped RTP time)`` by this line."""
+        rtp = self.line.unwrap(timestamp, arrival_ns)
+        return self.line.time_ns(rtp), rtp
 
     def explains(self, late_ns: int) -> bool:
         return -EARLY_NS <= late_ns <= self.late_ns
@@ -97,25 +63,23 @@ class ClockMap:
         """``points`` are the track's CLOCK events in order; it was added at ``added_ns``."""
         self._rate = rate
         self._added_ns = added_ns
-        self._lines: list[_Line] = []
+        self._stretches: list[_Stretch] = []
         for point in points:
             self._add(point)
-        self._starts = [line.begins_ns for line in self._lines]
-        self._found: list[_Line] = []  # by learn()
+        self._starts = [each.begins_ns for each in self._stretches]
+        self._found: list[_Stretch] = []  # by learn()
 
     def _add(self, point: TapeEvent) -> None:
-        if self._lines:
-            line = self._lines[-1]
+        if self._stretches:
+            line = self._stretches[-1].line
             rtp = line.unwrap(point.rtp, point.wall_ns)
-            by_rtp_ns = (rtp - line.rtp[-1]) * NS // self._rate
-            if abs(by_rtp_ns - (point.wall_ns - line.wall[-1])) <= RESET_NS:
+            if line.reaches(rtp, point.wall_ns):
                 line.add(rtp, point.wall_ns)
                 return
         else:
             rtp = self._first(point.rtp, point.wall_ns)
-        line = _Line(self._rate, point.at_ns, LATE_NS)
-        line.add(rtp, point.wall_ns)
-        self._lines.append(line)
+        line = Line(self._rate, rtp, point.wall_ns)
+        self._stretches.append(_Stretch(line, point.at_ns, LATE_NS))
 
     def _first(self, timestamp: int, wall_ns: int) -> int:
         """Unwrap without a neighbour: near to the ticks since the track was added.
@@ -127,34 +91,35 @@ class ClockMap:
 
     def locate(self, timestamp: int, arrival_ns: int) -> tuple[int, int] | None:
         """``(time_ns, unwrapped RTP time)`` of a packet; None if no line explains it."""
-        if self._lines:
+        if self._stretches:
             i = max(0, bisect_right(self._starts, arrival_ns) - 1)
-            line = self._lines[i]
+            # As in _Stretch.place: this is done for every packet.
+            line = self._stretches[i].line
             rtp = line.unwrap(timestamp, arrival_ns)
             time_ns = line.time_ns(rtp)
             if -EARLY_NS <= arrival_ns - time_ns <= LATE_NS:
                 return time_ns, rtp
-            if len(self._lines) > 1:
+            if len(self._stretches) > 1:
                 nearest = self._nearest(i, timestamp, arrival_ns)
                 if nearest is not None:
                     return nearest
-        for line in self._found:
-            if arrival_ns >= line.begins_ns:
-                rtp = line.unwrap(timestamp, arrival_ns)
-                time_ns = line.time_ns(rtp)
-                if line.explains(arrival_ns - time_ns):
-                    return time_ns, rtp
+        for each in self._found:
+            if arrival_ns >= each.begins_ns:
+                place = each.place(timestamp, arrival_ns)
+                if each.explains(arrival_ns - place[0]):
+                    return place
         return None
 
     def _nearest(self, i: int, timestamp: int, arrival_ns: int) -> tuple[int, int] | None:
         """Around a reset: the neighbouring line on which the packet is least off."""
         best: tuple[int, tuple[int, int]] | None = None
-        for line in self._lines[max(0, i - 1) : i + 2]:
-            rtp = line.unwrap(timestamp, arrival_ns)
-            time_ns = line.time_ns(rtp)
-            off_ns = abs(arrival_ns - time_ns)
-            if line.explains(arrival_ns - time_ns) and (best is None or off_ns < best[0]):
-                best = off_ns, (time_ns, rtp)
+        for each in self._stretches[max(0, i - 1) : i + 2]:
+            if each.begins_ns >= arrival_ns + SETTLE_NS:
+                continue  # a cut made at once does not know of it
+            place = each.place(timestamp, arrival_ns)
+            off_ns = abs(arrival_ns - place[0])
+            if each.explains(arrival_ns - place[0]) and (best is None or off_ns < best[0]):
+                best = off_ns, place
         return None if best is None else best[1]
 
     def learn(self, packets: Iterable[tuple[int, int, int]], horizon_ns: int) -> None:
@@ -183,13 +148,12 @@ class ClockMap:
         if anchor is not None:
             self._found.append(self._line(anchor))
 
-    def _line(self, anchor: _Anchor) -> _Line:
+    def _line(self, anchor: _Anchor) -> _Stretch:
         wall_ns = anchor.arrival_ns + anchor.least_ns
-        lines = [*self._lines, *self._found]
-        if lines:
-            rtp = lines[-1].unwrap(anchor.timestamp, wall_ns)
+        known = [*self._stretches, *self._found]
+        if known:
+            rtp = known[-1].line.unwrap(anchor.timestamp, wall_ns)
         else:
             rtp = self._first(anchor.timestamp, wall_ns)
-        line = _Line(self._rate, anchor.arrival_ns, UNEXPLAINED_LATE_NS)
-        line.add(rtp, wall_ns)
-        return line
+        line = Line(self._rate, rtp, wall_ns)
+        return _Stretch(line, anchor.arrival_ns, UNEXPLAINED_LATE_NS)

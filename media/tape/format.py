@@ -38,6 +38,7 @@ PACKET_HEAD: Final = struct.Struct("<IIIIIII12s")
 _PACKET_FIELDS = struct.Struct("<IIIII")
 _OVERHEAD = 12  # type, length, and the length again
 _EVENT_HEAD = struct.Struct("<IIIIIII")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 SIZES: Final[dict[int, tuple[int, int, bytes]]] = {}  # see sizes(); at most 65536 short rows
 
 
@@ -112,13 +113,13 @@ def events_interface_block() -> bytes:
 
 def track_interface_block(track: Track) -> bytes:
     """The interface of a track."""
-    row = json.dumps(track.to_json(), separators=(",", ":"))
+    row = _encode(track.to_json())
     return _interface_block(PACKETS_LINK, track.id, row)
 
 
 def event_block(event: TapeEvent) -> bytes:
     """One event, on interface 0."""
-    data = json.dumps(event.to_json(), separators=(",", ":")).encode()
+    data = _encode(event.to_json()).encode()
     size = 32 + len(data) + -len(data) % 4
     at_ns = event.at_ns
     head = _EVENT_HEAD.pack(PACKET, size, 0, at_ns >> 32, at_ns & 0xFFFFFFFF, len(data), len(data))

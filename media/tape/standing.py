@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Iterator
 
-from media.tape.model import EventType, Source, TapeEvent, Track
+from media.tape.model import NS, EventType, Source, TapeEvent, Track
 
-_POINTS = 4  # of a clock map: it is written ahead, and packets may be late
+_POINTS_NS = 10 * NS  # points of a clock map: it is written ahead, and packets may be late
+_POINTS_MOST = 16
 
 
 class Standing:
@@ -45,7 +46,10 @@ class Standing:
         if event.type is EventType.PARAMETERS:
             self._parameters[event.track] = event
         else:
-            self._clocks.setdefault(event.track, deque(maxlen=_POINTS)).append(event)
+            points = self._clocks.setdefault(event.track, deque(maxlen=_POINTS_MOST))
+            points.append(event)
+            while len(points) > 1 and points[1].wall_ns <= event.wall_ns - _POINTS_NS:
+                points.popleft()
 
     def _leave(self, uid: str) -> None:
         self._joined.pop(uid, None)

@@ -11,6 +11,7 @@ from media.tape.job import TapeJob
 from media.tape.model import EventType, PartManifest, TapeEvent, Track
 from media.tape.parameter_watch import ParameterWatch
 from media.tape.standing import Standing
+from media.weakly import weakly
 
 _pack, _sizes, _PACKET = fmt.PACKET_HEAD.pack, fmt.SIZES, fmt.PACKET
 _NOBODY: dict[str, int] = {}  # tracks whose packets are taken without a question: none
@@ -54,8 +55,8 @@ class TapeWriter:
             directory,
             self._drafts,
             on_sealed=on_sealed,
-            on_taken=self._shut,
-            on_full=self._hold,
+            on_taken=weakly(self._shut),
+            on_full=weakly(self._hold),
         )
         if from_ns is not None:
             self._begin(from_ns)

@@ -8,7 +8,8 @@ import redis
 from pydantic import SecretStr
 
 from workers.job.spec import Mode, RecordingSpec, Storage
-from workers.store.store import Store, connect
+from workers.store.connect import connect
+from workers.store.store import Store
 
 
 @pytest.fixture(scope="session")

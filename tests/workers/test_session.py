@@ -1,4 +1,5 @@
 import asyncio
+import weakref
 
 import pytest
 
@@ -6,6 +7,7 @@ from media.errors import TapeUnsealed
 from media.rtc.drain import Drain
 from media.rtc.network import ON_THIS_HOST
 from media.tape.model import EventType, TapeEvent
+from tests.leftovers import no_collector
 from workers.metrics.metrics import Metrics
 from workers.recorder.session import Session
 from workers.settings import Settings
@@ -41,3 +43,30 @@ def test_a_disk_that_refuses_the_end_does_not_hold_the_recording_for_ever(tmp_pa
 
     with pytest.raises(TapeUnsealed, match="could not be sealed"):
         asyncio.run(run())
+
+
+def test_a_session_that_is_over_does_not_wait_for_the_collector(tmp_path, make_spec):
+    folder = Folder(tmp_path / "sid")
+    folder.path.mkdir()
+
+    async def run():
+        drain = Drain()
+        session = Session(
+            make_spec(),
+            Settings(farm_key="k" * 32),
+            folder,
+            fence=1,
+            first_number=0,
+            drain=drain,
+            network=ON_THIS_HOST,
+            metrics=Metrics(),
+            notify=lambda notice: None,
+        )
+        session.count_from(1)
+        session.stop_now()
+        assert await session.run() == "stopped"
+        drain.close()
+        return weakref.ref(session)
+
+    with no_collector():
+        assert asyncio.run(run())() is None

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from media.capture.capture import Capture
 from media.channels.base import Wants
@@ -10,10 +9,11 @@ from media.errors import TapeUnsealed
 from media.rtc import steady
 from media.rtc.drain import Drain
 from media.rtc.network import Network
-from media.tape.model import NS, PartManifest
+from media.tape.model import NS
 from media.tape.writer import TapeWriter
 from workers.job.spec import SLICE_SECONDS, Mode, RecordingSpec
 from workers.metrics.metrics import Metrics
+from workers.recorder.notices import Notice, Observer, PartSealed
 from workers.recorder.pace import beat
 from workers.settings import Settings
 from workers.spool.spool import Folder
@@ -24,31 +24,6 @@ _BEFORE_BOUNDARY_NS = NS // 4  # a key frame takes this long to be asked for, ma
 # that is answered faster than the one before still comes late enough.
 _KEYFRAME_EVERY_S = SLICE_SECONDS + 0.5
 _LINGER_S = 0.3  # after the stop: packets under way still belong to the recording
-
-
-@dataclass(frozen=True, slots=True)
-class FirstPacket:
-    """The first packet is on tape."""
-
-    at_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class PartSealed:
-    """A part of the tape is on disk, whole."""
-
-    part: PartManifest
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A publisher cannot be heard for now."""
-
-    uid: str
-    reason: str
-
-
-Notice = FirstPacket | PartSealed | Trouble
 
 
 class Session:
@@ -69,9 +44,7 @@ class Session:
     ) -> None:
         self._settings = settings
         self._individual = spec.mode is Mode.INDIVIDUAL
-        self._metrics = metrics
         self._drain = drain
-        self._notify = notify
         self._stop = asyncio.Event()
         self._beats: list[asyncio.Task[None]] = []
         self._writer = TapeWriter(
@@ -89,7 +62,7 @@ class Session:
             writer=self._writer,
             live=spec.live,
             max_idle_s=spec.limits.max_idle_s,
-            observer=self,
+            observer=Observer(metrics, notify),
             track_prefix=str(fence),
             drain=drain,
             network=network,
@@ -106,8 +79,7 @@ class Session:
         try:
             return await self._capture.run(self._stop)
         finally:
-            for task in self._beats:
-                task.cancel()
+            self._end_beats()
             await self._seal()
 
     async def _seal(self) -> None:
@@ -134,8 +106,7 @@ class Session:
         self._keep_pace(origin_ns)
 
     def _keep_pace(self, base_ns: int) -> None:
-        for task in self._beats:
-            task.cancel()
+        self._end_beats()
         part_ns, late_ns = self._settings.part_s * NS, int(self._settings.late_s * NS)
         self._beats = [asyncio.create_task(beat(base_ns, part_ns, late_ns, self._rotate))]
         if not self._individual:
@@ -145,6 +116,11 @@ class Session:
                 )
             )
 
+    def _end_beats(self) -> None:
+        for task in self._beats:
+            task.cancel()
+        self._beats.clear()  # their tracebacks know us, and would keep us (media/weakly.py)
+
     def _rotate(self, at_ns: int) -> None:
         # After a stall, what came in its time belongs to the part that ends.
         self._drain.catch_up()
@@ -152,30 +128,3 @@ class Session:
 
     def _ask_keyframes(self, _: int) -> None:
         self._capture.request_keyframes()
-
-    # what the capture tells
-
-    def first_packet(self, at_ns: int) -> None:
-        """See CaptureObserver."""
-        self._notify(FirstPacket(at_ns))
-
-    def packets(self, count: int) -> None:
-        """See CaptureObserver."""
-        self._metrics.recorder_packets.inc(count)
-
-    def lost(self, count: int) -> None:
-        """See CaptureObserver."""
-        self._metrics.recorder_packets_lost.inc(count)
-
-    def dropped(self, count: int) -> None:
-        """See CaptureObserver."""
-        self._metrics.recorder_kernel_drops.inc(count)
-
-    def trouble(self, uid: str, reason: str) -> None:
-        """See CaptureObserver."""
-        self._metrics.recorder_troubles.inc()
-        self._notify(Trouble(uid, reason))
-
-    def loop_lag(self, seconds: float) -> None:
-        """See CaptureObserver."""
-        self._metrics.recorder_loop_lag.observe(seconds)

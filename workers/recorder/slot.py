@@ -25,7 +25,8 @@ from workers.job.state import Event, State
 from workers.metrics.metrics import Metrics
 from workers.recorder.loop import Loop
 from workers.recorder.network import network_of
-from workers.recorder.session import FirstPacket, Notice, PartSealed, Session, Trouble
+from workers.recorder.notices import FirstPacket, Notice, PartSealed, Trouble
+from workers.recorder.session import Session
 from workers.recorder.timeline import Timeline
 from workers.settings import Settings
 from workers.spool.spool import Closed, Folder

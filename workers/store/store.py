@@ -13,12 +13,8 @@ from dataclasses import asdict, dataclass
 
 import redis
 from pydantic import SecretStr
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import LockError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.lock import Lock
-from redis.retry import Retry
 
 from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StoreUnavailable
 from workers.job.sealed import seal, unseal
@@ -62,20 +58,6 @@ class LeaseLost(Exception):
 
 class Forgotten(Exception):
     """Redis lost its data and does not know the recording any more; see Store.restore."""
-
-
-def connect(url: str) -> redis.Redis:
-    """A client whose calls end within bounded time."""
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=30,
-        socket_connect_timeout=2,
-        socket_keepalive=True,
-        health_check_interval=15,
-        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 3),
-        retry_on_error=[RedisConnectionError, RedisTimeoutError],
-    )
 
 
 @contextmanager

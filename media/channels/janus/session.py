@@ -181,6 +181,7 @@ class Session:
             with contextlib.suppress(ChannelError):  # then Janus finds out by itself
                 await self._request("destroy", GOODBYE_S)
         self._fail(ChannelError("the session was closed"))
+        self._handles.clear()  # each knows us: see media/weakly.py
         for task in self._tasks:
             task.cancel()
         if self._tasks:

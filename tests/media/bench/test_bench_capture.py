@@ -10,6 +10,15 @@ from media.bench.names import BARE, JANUS, OURS, RECORDER
 from media.tape.model import Kind
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that mean something take longer to settle."""
+    monkeypatch.setattr("media.bench.measure.SETTLE_S", 0.5)
+    monkeypatch.setattr("media.bench.capture.MEMORY_SETTLE_S", 1.0)
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("quick")
 def test_all_are_measured_on_the_same_packets(need) -> None:
     need("janus")
     result = asyncio.run(bench_capture(Plan(2, 2, seconds=0.6, recordings=0)))
@@ -23,6 +32,8 @@ def test_all_are_measured_on_the_same_packets(need) -> None:
     assert len(table(json.loads(json.dumps(result))).splitlines()) == 7
 
 
+@pytest.mark.server
+@pytest.mark.usefixtures("quick")
 def test_pictures_and_the_memory_of_a_recording() -> None:
     plan = Plan(2, 1, video=True, seconds=0.6, only=(OURS,), recordings=2)
     result = asyncio.run(bench_capture(plan))

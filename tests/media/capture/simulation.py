@@ -14,12 +14,14 @@ from media.capture.clock import Arrival, Point, TrackClock
 from media.capture.sender_clock import PAUSE_NS, SenderClock
 from media.rtp.rtcp import ntp_to_unix_ns, unix_ns_to_ntp
 from media.tape.clockmap import SETTLE_NS, ClockMap
-from media.tape.model import NS, EventType, TapeEvent
+from media.tape.model import NS, EventType, Kind, Source, TapeEvent
+from media.tape.model import Track as TapeTrack
+from media.tape.standing import Standing
 
 MS = 1_000_000
 START = 1_700_000_000 * NS
 RATE = {"audio": 48_000, "video": 90_000}
-TICK_NS = NS // 4
+STEP_NS = NS // 4
 PART_NS = 5 * NS
 
 
@@ -87,6 +89,19 @@ class Track:
             points = points[:count]
         return ClockMap(RATE[self.kind], points, self.points[0].at_ns)
 
+    def trimmed_map(self, from_ns: int) -> ClockMap:
+        """As a cutter sees it to whom only the parts from then on are left."""
+        added = TapeEvent(EventType.TRACK_ADDED, self.points[0].at_ns, track=self.kind)
+        standing = Standing()
+        standing.add_track(
+            TapeTrack(self.kind, "7", Kind(self.kind), Source.CAMERA, 1, (), "1"), added
+        )
+        count = bisect_left(self.points, from_ns, key=lambda point: point.at_ns)
+        for point in self.points[max(0, count - 40) : count]:
+            standing.apply(point)
+        points = [event for event in standing.events() if event.type is EventType.CLOCK]
+        return ClockMap(RATE[self.kind], points + self.points[count:], added.at_ns)
+
     def errors(self, from_s: float = 0.0, until_s: float = 1e9) -> list[int]:
         """By how much each packet's place is later than its capture, ns."""
         line = self.map()
@@ -112,16 +127,23 @@ class Publisher:
         jitter_ms: int = 10,
         jams: Sequence[Jam] = (),
         sealing: bool = True,
-        tick_ns: int = TICK_NS,
+        step_ns: int = STEP_NS,
+        ticks_s: Sequence[float] = (0.25,),
     ) -> None:
-        """``tick_ns`` may be a second where nothing happens for hours."""
+        """Two packets come in each step, which may be a second where nothing happens for hours.
+
+        ``ticks_s``: the times between ticks, again and again; after one of them a clock that waits
+        gets the next one soon.
+        """
         self.tracks = {track.kind: track for track in tracks}
         self.random = random.Random(seed)
         self.ntp_off_ns, self.ntp_ppm = int(ntp_off_s * NS), ntp_ppm
         self.delay_ms, self.jitter_ms = delay_ms, jitter_ms
         self.jams = jams
         self.sealing = sealing
-        self.tick_ns = tick_ns
+        self.step_ns = step_ns
+        self.ticks_ns = itertools.cycle(int(each * NS) for each in ticks_s)
+        self.next_tick_ns = START
         self.sender = SenderClock()
         self.now_ns = START
         self.local: Callable[[int], int] = lambda true_ns: true_ns  # the recorder's clock
@@ -135,11 +157,15 @@ class Publisher:
         """Until so many seconds since the beginning."""
         end_ns = START + int(until_s * NS)
         while self.now_ns < end_ns:
-            self.now_ns += self.tick_ns
+            self.now_ns += self.step_ns
             for track in self.tracks.values():
                 self._packets(track)
+            due = self.now_ns >= self.next_tick_ns
+            if due:
+                self.next_tick_ns += next(self.ticks_ns)
             for track in self.tracks.values():
-                self._tick(track)
+                if due or (track.clock is not None and track.clock.waits):
+                    self._tick(track)
         return self
 
     def _delay_ns(self, arrival_ns: int) -> int:
@@ -148,10 +174,10 @@ class Publisher:
         return max(jam_ns, usual_ns)
 
     def _packets(self, track: Track) -> None:
-        """What came since the last tick: a packet after a silence, a report, the newest packet."""
-        before_ns = self.now_ns - self.tick_ns
+        """What came in this step: a packet after a silence, a report, the newest packet."""
+        before_ns = self.now_ns - self.step_ns
         arrivals = [
-            before_ns + n * self.tick_ns // 2 + self.random.randrange(20 * MS) for n in (0, 1)
+            before_ns + n * self.step_ns // 2 + self.random.randrange(20 * MS) for n in (0, 1)
         ]
         for arrival_ns in arrivals:
             self._packet(track, arrival_ns)
@@ -171,9 +197,10 @@ class Publisher:
         packet = Arrival(track.rtp(true_ns), self.local(arrival_ns))
         if track.clock is None:
             track.clock = TrackClock(RATE[track.kind], self.sender, packet)
+            self._tell(track, track.clock.begin(), packet.at_ns)
             track.next_report_s = at_s + self.random.uniform(0.3, track.reports_every_s + 0.3)
         elif track.newest is not None and packet.at_ns - track.newest.at_ns >= max(
-            PAUSE_NS, 2 * self.tick_ns
+            PAUSE_NS, 2 * self.step_ns
         ):
             track.clock.resumed(track.newest, packet)
         track.newest = packet
@@ -195,9 +222,7 @@ class Publisher:
         if self.spoil is not None:
             rtp, ntp_ns = self.spoil(track, sent_ns, rtp, ntp_ns)
         assert track.clock is not None
-        local_ns = self.local(arrival_ns)
-        points = track.clock.report(rtp, ntp_ns, local_ns, sealed_ns=self._sealed_ns())
-        self._tell(track, points, local_ns)
+        track.clock.report(rtp, ntp_ns, self.local(arrival_ns))
 
     def _tick(self, track: Track) -> None:
         if track.clock is None or track.newest is None:
@@ -255,14 +280,55 @@ def steepest(track: Track) -> float:
     return most
 
 
-def assert_pure(track: Track, publisher: Publisher) -> None:
-    """A cut places each packet where all later cuts place it, to the nanosecond."""
+def assert_pure(track: Track, publisher: Publisher, *, packets: int = 40) -> None:
+    """A cut places each packet where all later cuts place it, to the nanosecond.
+
+    So does one of a tape whose earlier parts were deleted.  Looked at are so many packets before
+    and after the end of each part.
+    """
     whole = track.map()
+    places = [whole.locate(packet.rtp, packet.at_ns) for packet in track.packets]
     arrivals = [packet.at_ns for packet in track.packets]
-    for sealed_ns in range(START + PART_NS, publisher.now_ns, PART_NS):
-        horizon_ns = publisher.local(sealed_ns) - SETTLE_NS
-        then = track.map(horizon_ns)
-        end = bisect_left(arrivals, horizon_ns)
-        for packet in track.packets[max(0, end - 40) : end]:
-            found = then.locate(packet.rtp, packet.at_ns)
-            assert found == whole.locate(packet.rtp, packet.at_ns)
+    for true_ns in range(START + PART_NS, publisher.now_ns, PART_NS):
+        sealed_ns = publisher.local(true_ns)
+        if sealed_ns <= track.points[0].at_ns:
+            continue
+        early, trimmed = track.map(sealed_ns - SETTLE_NS), track.trimmed_map(sealed_ns)
+        end, next_part = (bisect_left(arrivals, at) for at in (sealed_ns - SETTLE_NS, sealed_ns))
+        for i in range(max(0, end - packets), end):
+            assert early.locate(track.packets[i].rtp, arrivals[i]) == places[i]
+        for i in range(next_part, min(next_part + packets, len(places))):
+            found, place = trimmed.locate(track.packets[i].rtp, arrivals[i]), places[i]
+            assert (found and found[0]) == (place and place[0])
+
+
+def lying(chance: random.Random) -> Callable[[Track, int, int, int], tuple[int, int]]:
+    """What a sender makes of its reports: ``(track, when, RTP time, NTP time)`` as it is."""
+    kinds = "noise", "jumps", "rate", "backwards", "creeps", "true"
+    rate = chance.choice((-1, 0.5, 0.9, 0.99, 1.001, 1.1, 2))
+    kind = chance.choice((*kinds, ""))
+    off_ns = {"audio": 0, "video": 0}
+
+    def spoil(track: Track, sent_ns: int, rtp: int, ntp_ns: int) -> tuple[int, int]:
+        match kind or chance.choice(kinds):
+            case "noise":
+                if chance.random() < 0.3:
+                    rtp = chance.randrange(1 << 32)
+                if chance.random() < 0.3:
+                    ntp_ns = chance.randrange(-(10**18), 10**19)
+                ntp_ns += chance.randrange(-600 * MS, 600 * MS)
+            case "jumps":
+                if chance.random() < 0.15:
+                    most_ms = chance.choice((1, 60, 400, 2_000, 20_000))
+                    off_ns[track.kind] = chance.randint(-most_ms, most_ms) * MS
+                ntp_ns += off_ns[track.kind]
+            case "rate":
+                ntp_ns = START + int((sent_ns - START) * rate)
+            case "backwards":
+                ntp_ns = 2 * START - sent_ns
+            case "creeps":
+                off_ns[track.kind] += chance.randint(-20, 45) * MS
+                ntp_ns += off_ns[track.kind]
+        return rtp, ntp_ns
+
+    return spoil

@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from recorder import Recording, until
+from recorder import Recording, recording, until
 
 from media.cut.composite import cut_composite
 from media.cut.individual import cut_individual
 from media.cut.model import CompositeSpec, IndividualSpec, Slice
 from media.judge import decode, pattern
-from media.publish.options import Audio, PublishOptions, Ready, Video
+from media.publish.options import Audio, PublishOptions, PublishReport, Ready, Video
 from media.publish.publisher import publish
 from media.tape.model import NS, Kind
 from media.tape.reader import Tape
@@ -18,7 +18,7 @@ UID = "7"
 ENOUGH = 500  # packets: some five seconds
 
 
-async def _publish(rec: Recording, video: Video, audio: Audio) -> None:
+async def _publish(rec: Recording, video: Video, audio: Audio) -> PublishReport:
     stop, ready = asyncio.Event(), asyncio.Event()
 
     def say(_: Ready) -> None:
@@ -35,20 +35,36 @@ async def _publish(rec: Recording, video: Video, audio: Audio) -> None:
                 await asyncio.sleep(0.05)
     finally:
         stop.set()
-        await task
+        report = await task
     await until(lambda: rec.seen.count >= ENOUGH)
+    return report
 
 
-@pytest.mark.parametrize(
-    ("video", "audio"),
-    [(Video.VP9, Audio.PCMU), (Video.AV1, Audio.G722), (Video.H264, Audio.PCMA)],
-)
-def test_what_is_published_can_be_seen_and_heard(go, tmp_path, video, audio):
-    rec = go(lambda rec: _publish(rec, video, audio))
+PAIRS = ((Video.VP9, Audio.PCMU), (Video.AV1, Audio.G722), (Video.H264, Audio.PCMA))
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory, free_port) -> dict[Video, tuple[Recording, PublishReport]]:
+    """All of them at the same time, as each takes its seconds; and what was sent."""
+
+    async def record(video: Video, audio: Audio) -> tuple[Recording, PublishReport]:
+        async with recording(tmp_path_factory.mktemp("codecs"), free_port()) as rec:
+            report = await _publish(rec, video, audio)
+        return rec, report
+
+    async def main() -> list[tuple[Recording, PublishReport]]:
+        return await asyncio.gather(*(record(video, audio) for video, audio in PAIRS))
+
+    return dict(zip((video for video, _ in PAIRS), asyncio.run(main()), strict=True))
+
+
+@pytest.mark.parametrize(("video", "audio"), PAIRS)
+def test_what_is_published_can_be_seen_and_heard(recordings, tmp_path, video, audio):
+    rec, report = recordings[video]
     assert rec.track(UID, Kind.VIDEO).codecs[0].key == video.value
     assert rec.track(UID, Kind.AUDIO).codecs[0].key == audio.value
     assert rec.track(UID, Kind.AUDIO).codecs[0].clock_rate == 8000
-    tape = Tape(tmp_path)
+    tape = Tape(rec.directory)
     begin, end = tape.manifests()[0].from_ns, tape.covered_until_ns()
     part = Slice(0, begin, end)
     spec = CompositeSpec(640, 360, fps=15, layout=1)
@@ -57,7 +73,8 @@ def test_what_is_published_can_be_seen_and_heard(go, tmp_path, video, audio):
     seen = pattern.watch(decode.pictures(data))
     assert len(seen.numbers) > 40
     assert (seen.unreadable, seen.disordered) == (0, 0)
-    assert seen.missing_share < 0.1  # a busy machine's publisher skips
+    # A busy machine's publisher skips.  What it sent is there, from the first one that was seen.
+    assert len(seen.numbers) > (report.frames[Kind.VIDEO] - seen.numbers[0]) * 0.9
     sound = decode.sound(data)
     beeps = pattern.beeps(sound, UID)
     assert len(beeps) >= 3

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-import aioice.ice
 import pytest
 
-from media.rtc import sdp
+from media.rtc import consent, sdp
 from media.rtp import rtcp
 from media.rtp.packet import parse_header
 from tests.media.room.clients import but_for_type, open_room, opus, packets, run, vp8
@@ -221,8 +220,8 @@ async def test_a_publisher_who_says_goodbye_has_left():
 
 
 def test_a_publisher_who_vanishes_has_left(monkeypatch):
-    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.1)
-    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 2)
+    monkeypatch.setattr(consent, "EVERY_S", 0.1)
+    monkeypatch.setattr(consent, "UNANSWERED", 2)
 
     @run
     async def vanish():

@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import aioice.ice
 import aioice.stun
 import psutil
 import pytest
 
 from media.errors import ConnectFailed
+from media.rtc import consent
 from media.rtc.drain import Drain
 from media.rtc.network import Network
 from media.rtc.sdp import Candidate, Description, Fingerprint, parse

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import aioice
 import aioice.ice
@@ -16,6 +17,7 @@ from aiortc import rtcrtpreceiver
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from pylibsrtp import _binding
 
+from media.rtc.consent import Granted, attributes_of, is_sealed, sealed
 from media.rtc.dtls import Pipe, certificate
 from media.rtc.landing import MAX_DATAGRAM, landing
 
@@ -54,6 +56,10 @@ def test_an_ice_connection_keeps_its_state_where_we_look(attribute, kind):
         ("get_component_candidates", ["self", "component", "addresses", "timeout"]),
         ("data_received", ["self", "data", "component"]),
         ("request_received", ["self", "message", "addr", "protocol", "raw_data"]),
+        ("check_incoming", ["self", "message", "addr", "protocol"]),
+        ("switch_role", ["self", "ice_controlling"]),
+        ("query_consent", ["self"]),
+        ("build_request", ["self", "pair", "nominate"]),
         ("close", ["self"]),
         ("gather_candidates", ["self"]),
         ("connect", ["self"]),
@@ -64,14 +70,42 @@ def test_an_ice_connection_calls_what_we_override(method, parameters):
     assert list(inspect.signature(function).parameters) == parameters
 
 
-def test_the_ice_connection_itself_asks_for_candidates_and_closes_without_consent():
+def test_the_ice_connection_itself_asks_for_candidates_and_begins_with_consent():
     assert "self.get_component_candidates(" in inspect.getsource(
         aioice.Connection.gather_candidates
     )
-    assert "self.close()" in inspect.getsource(aioice.Connection.query_consent)
-    assert isinstance(aioice.ice.CONSENT_INTERVAL, int)
-    assert isinstance(aioice.ice.CONSENT_FAILURES, int)
-    assert isinstance(aioice.stun.RETRY_RTO, float)
+    begun = "self._query_consent_task = asyncio.create_task(self.query_consent())"
+    assert inspect.getsource(aioice.Connection.connect).count(begun) == 1
+    assert inspect.iscoroutinefunction(aioice.Connection.query_consent)
+    closing = inspect.getsource(aioice.Connection.close)
+    assert "if self._query_consent_task and not self._query_consent_task.done():" in closing
+
+
+def test_an_ice_connection_tells_of_the_checks_it_has_answered():
+    accepting = inspect.getsource(aioice.Connection.request_received)
+    answered = accepting.index("protocol.send_stun(response, addr)")
+    assert answered < accepting.index("self.check_incoming(message, addr, protocol)")
+    assert accepting.count("self.respond_error(") == accepting[:answered].count("return") == 4
+    assert "self.switch_role(" in accepting
+
+
+@pytest.mark.parametrize("address", [("192.0.2.7", 51234), ("2001:db8::7", 51234)])
+def test_a_message_is_sealed_as_aioice_seals_it(address):
+    stun = aioice.stun
+    theirs = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    theirs.attributes = {"USERNAME": "abcd:efgh", "PRIORITY": 7, "ICE-CONTROLLING": 9}
+    unsealed = bytes(theirs)
+    theirs.add_message_integrity(b"secret")
+    request = bytes(theirs)
+    assert sealed(0x0001, theirs.transaction_id, unsealed[20:], b"secret") == request
+    assert attributes_of(request) == unsealed[20:]
+    assert is_sealed(request, b"secret")
+    assert not is_sealed(request, b"another")
+    response = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, theirs.transaction_id)
+    response.attributes["XOR-MAPPED-ADDRESS"] = address
+    response.add_message_integrity(b"secret")
+    pair = SimpleNamespace(remote_addr=address)
+    assert Granted(request, pair, b"secret").answer(request) == bytes(response)
 
 
 def test_the_stun_protocol_lives_on_any_transport():
