@@ -20,10 +20,10 @@ up: $(VENV)/.run-stamp ## the farm; stays up (ARGS="--port 8080 --data data")
 
 test: $(VENV)/.dev-stamp lint ## all tests; installs the Debian packages they need when it may
 	scripts/install-test-components
-	$(BIN)/python -m pytest $(ARGS)
+	scripts/run-tests $(BIN)/python $(ARGS)
 
 check: lint ## format, lint, types, import contracts, tests that start no server
-	$(BIN)/python -m pytest -q -m "not server and not e2e and not soak" $(ARGS)
+	$(BIN)/python -m pytest -q --servers none -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev-stamp
 	$(BIN)/ruff format --check

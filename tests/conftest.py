@@ -21,6 +21,14 @@ _GONE_S = 10.0  # how long what a test started may take to go away
 os.environ[_RUN] = uuid.uuid4().hex
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        choices=("only", "none"),
+        help="only the tests that start a server or a farm, or none of them",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "server: starts a real server or browser; not part of `make check`",
@@ -31,12 +39,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Soak tests run when they are asked for by mark, and only then."""
-    if "soak" in (config.getoption("markexpr") or ""):
-        return
-    soak = [item for item in items if item.get_closest_marker("soak")]
-    if soak:
-        config.hook.pytest_deselected(items=soak)
-        items[:] = [item for item in items if item not in soak]
+    if "soak" not in (config.getoption("markexpr") or ""):
+        _deselect(config, items, lambda item: _has(item, "soak"))
+    servers = config.getoption("servers")
+    if servers is not None:
+        wanted = servers == "only"
+        _deselect(config, items, lambda item: _has(item, "server", "e2e") is not wanted)
+
+
+def _has(item: pytest.Item, *marks: str) -> bool:
+    return any(item.get_closest_marker(mark) is not None for mark in marks)
+
+
+def _deselect(
+    config: pytest.Config, items: list[pytest.Item], is_out: Callable[[pytest.Item], bool]
+) -> None:
+    out = [item for item in items if is_out(item)]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if not is_out(item)]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -84,6 +105,14 @@ def free_port() -> Callable[[], int]:
             return int(probe.getsockname()[1])
 
     return pick
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_waits_for_the_disk() -> Iterator[None]:
+    """No test cuts the power of this process, and on a busy disk each sync takes 100 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

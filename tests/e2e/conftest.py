@@ -2,6 +2,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.e2e import together
 from tests.e2e.farm import Farm, farm
 from tests.e2e.janus_farm import JanusFarm, janus_farm
 
@@ -14,6 +15,14 @@ def running_farm(
     need("redis-server")
     with farm(tmp_path_factory.mktemp("farm") / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def made_together(
+    running_farm: Farm, tmp_path_factory: pytest.TempPathFactory
+) -> together.Together:
+    """A mix, an individual recording and one of untouched sound."""
+    return together.record(running_farm, tmp_path_factory.mktemp("together"))
 
 
 @pytest.fixture(scope="session")

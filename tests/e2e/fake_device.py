@@ -5,7 +5,7 @@ The camera shows a bright pie on dark green.  Its angle is the camera's clock: i
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from media.judge.decode import RATE, Picture, Sound
 
 BEEP_PERIOD_S = 0.5
-_DEGREES_PER_S = 600
-_TURN_S = 361 / _DEGREES_PER_S
+DEGREES_PER_S = 600
+TURN_S = 361 / DEGREES_PER_S
 _RADIUS = 1 / 4  # of the picture's height
 _LEAST_CONTRAST = 40  # between pie and ground, of 255
 _HOP = RATE // 100
-_LOUD = 0.2  # full scale is 1; the room's own noise stays under 0.02
+LOUD = 0.2  # full scale is 1; the room's own noise stays under 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +31,13 @@ class Moving:
     without: int  # pictures after the first that shows it, and which do not
 
     @property
-    def drift_s(self) -> float:
-        """The most that the camera's clock was away from the file's (their medians agree)."""
-        apart = np.subtract(self.clock_s, self.times_s)
-        return float(np.abs(apart - np.median(apart)).max())
-
-    @property
-    def p95_s(self) -> float:
-        """The same without the worst of it; whole turns, which a starved camera skips, are none."""
-        apart = np.subtract(self.clock_s, self.times_s) * (2 * np.pi / _TURN_S)
-        middle = np.angle(np.exp(1j * apart).mean())
-        off = np.abs(np.angle(np.exp(1j * (apart - middle)))) * (_TURN_S / (2 * np.pi))
-        return float(np.percentile(off, 95))
-
-    @property
     def longest_stand_s(self) -> float:
         """The longest time for which the picture did not move."""
         longest = since_s = 0.0
         for (before_s, at_s), (old, new) in zip(
             itertools.pairwise(self.times_s), itertools.pairwise(self.clock_s), strict=True
         ):
-            since_s = since_s + at_s - before_s if new - old < _TURN_S / 100 else 0.0
+            since_s = since_s + at_s - before_s if new - old < TURN_S / 100 else 0.0
             longest = max(longest, since_s)
         return longest
 
@@ -66,9 +52,9 @@ def watch(pictures: Iterable[Picture]) -> Moving:
         if turned_s is None:
             without += bool(times)
             continue
-        step_s = (turned_s - clock[-1]) % _TURN_S if clock else turned_s
+        step_s = (turned_s - clock[-1]) % TURN_S if clock else turned_s
         # Coding noise may turn the pie of a repeated picture back by a hair.
-        step_s -= _TURN_S if step_s > _TURN_S * 0.97 else 0
+        step_s -= TURN_S if step_s > TURN_S * 0.97 else 0
         times.append(picture.time_s)
         clock.append((clock[-1] if clock else 0.0) + step_s)
     return Moving(tuple(times), tuple(clock), without)
@@ -77,15 +63,9 @@ def watch(pictures: Iterable[Picture]) -> Moving:
 def beeps(sound: Sound) -> list[float]:
     """When the microphone's beeps begin, in the stream's time."""
     hops = len(sound.samples) // _HOP
-    loud = np.abs(sound.samples[: hops * _HOP]).reshape(hops, _HOP).max(axis=1) > _LOUD
+    loud = np.abs(sound.samples[: hops * _HOP]).reshape(hops, _HOP).max(axis=1) > LOUD
     onsets = np.flatnonzero(loud[1:] & ~loud[:-1]) + 1
     return [sound.start_s + float(onset) * _HOP / RATE for onset in onsets]
-
-
-def seconds_without(onsets: Sequence[float], from_s: float, until_s: float) -> list[float]:
-    """The beginnings of those whole seconds in which no beep begins."""
-    starts = np.arange(from_s, until_s - 1.0, 1.0)
-    return [float(at) for at in starts if not any(at <= onset < at + 1.0 for onset in onsets)]
 
 
 def _turned_s(picture: Picture) -> float | None:
@@ -99,7 +79,7 @@ def _turned_s(picture: Picture) -> float | None:
     if not _is_green(ground):
         return None
     lit = square.sum(axis=2) - ground.sum() > _LEAST_CONTRAST
-    return float(lit.sum() / (np.pi * radius**2)) * 360 / _DEGREES_PER_S
+    return float(lit.sum() / (np.pi * radius**2)) * 360 / DEGREES_PER_S
 
 
 def _beside(rgb: NDArray[np.int16], radius: int) -> NDArray[np.int16]:

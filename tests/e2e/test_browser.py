@@ -1,4 +1,8 @@
-"""Chromium at both ends: it is recorded, and it plays what was recorded."""
+"""Chromium at both ends: it is recorded, and it plays what was recorded.
+
+The mix is compared with what the page gave (:mod:`tests.e2e.sent`): on a busy machine its devices
+do not keep time.
+"""
 
 import asyncio
 import itertools
@@ -6,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from api.agora.client import Recording
@@ -13,12 +18,14 @@ from media.judge import decode
 from tests.browser import chromium
 from tests.e2e import fake_device, player
 from tests.e2e.farm import Farm
+from tests.e2e.sent import Sent, note, noted, pictures_sent
 from tests.e2e.strict import decodes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
-LENGTH_S = 20.0  # two segments
+LENGTH_S = 18.0  # two segments
 FPS = 15
+CAMERA_FPS = 20
 UID = "77"
 CANVAS = {
     "width": 640,
@@ -40,6 +47,8 @@ class Recorded:
     length_s: float  # of the mix, from the answer to start until stop was called
     mix: str  # a playlist
     apart: list[str]  # playlists
+    sent: Sent  # since the page was opened
+    pictures: int  # of these, while both were recorded
 
 
 @pytest.fixture(scope="module", params=["vp8", "h264"])
@@ -59,6 +68,7 @@ async def _record(farm: Farm, path: str, codec: str) -> Recorded:
         return await asyncio.to_thread(farm.agora.start, cname, uid, mode, request)
 
     async with chromium(path) as context:
+        await note(context)
         page = await context.new_page()
         troubles: list[str] = []
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -68,14 +78,17 @@ async def _record(farm: Farm, path: str, codec: str) -> Recorded:
         mix = await start("527841", "mix", MIX)
         begun_s = loop.time()
         apart = await start("527842", "individual", APART)
+        before = await pictures_sent(page)
         await asyncio.sleep(LENGTH_S)
-        length_s = loop.time() - begun_s
+        length_s, until = loop.time() - begun_s, await pictures_sent(page)
         answers = await asyncio.gather(*(asyncio.to_thread(one.stop) for one in (mix, apart)))
         assert await page.get_attribute("html", "data-state") == "in"
         assert not troubles
+        sent = await noted(page)
     assert [status for status, _ in answers] == [200, 200], answers
     mixed, files = (body["serverResponse"]["fileList"] for _, body in answers)
-    return Recorded(codec, length_s, mixed, [row["fileName"] for row in files])
+    names = [row["fileName"] for row in files]
+    return Recorded(codec, length_s, mixed, names, sent, until - before)
 
 
 def test_chromiums_camera_and_microphone_are_in_the_mix(
@@ -86,25 +99,28 @@ def test_chromiums_camera_and_microphone_are_in_the_mix(
     data = decode.joined(part for _, part in segments)
     pictures, sound = list(decode.pictures(data)), decode.sound(data)
     begin_s, end_s = pictures[0].time_s, pictures[-1].time_s + 1 / FPS
-    seen, beeps = fake_device.watch(pictures), fake_device.beeps(sound)
-    silent = fake_device.seconds_without(beeps, sound.start_s + 0.5, sound.end_s)
-    periods = [b - a for a, b in itertools.pairwise(beeps)]
+    sent, seen, beeps = recorded.sent, fake_device.watch(pictures), fake_device.beeps(sound)
+    parted_s, beeps_parted_s = sent.pictures_parted_s(seen), sent.beeps_parted_s(beeps)
     print(
         f"{recorded.codec}: {recorded.length_s:.2f} s; pictures {end_s - begin_s:.2f} s, camera "
-        f"from {seen.times_s[0] - begin_s:.2f} s on, drift {seen.drift_s * 1000:.0f} ms, stands "
-        f"{seen.longest_stand_s:.2f} s; sound {sound.end_s - sound.start_s:.2f} s, {len(beeps)} "
-        f"beeps, every {min(periods):.2f} to {max(periods):.2f} s"
+        f"from {seen.times_s[0] - begin_s:.2f} s on, parted {np.abs(parted_s).max() * 1000:.0f} ms,"
+        f" stands {seen.longest_stand_s:.2f} s (sent: {sent.longest_stand_s:.2f} s); sound "
+        f"{sound.end_s - sound.start_s:.2f} s, {len(beeps)} beeps, parted "
+        f"{beeps_parted_s * 1000:.0f} ms, at most {sent.longest_silence_s:.2f} s between those sent"
     )
     assert {(p.frame.width, p.frame.height) for p in pictures} == {(640, 360)}
     assert abs(end_s - begin_s - recorded.length_s) <= 0.5
     assert abs(sound.end_s - sound.start_s - recorded.length_s) <= 0.5
     assert seen.times_s[0] - begin_s <= 1.5
     assert seen.without == 0
-    assert seen.longest_stand_s <= 0.5
-    assert seen.drift_s <= 0.25
-    assert not silent
-    assert sound.end_s - beeps[-1] <= 1.0
-    assert all(abs(period - fake_device.BEEP_PERIOD_S) <= 0.1 for period in periods)
+    assert seen.longest_stand_s <= 0.4 + sent.longest_stand_s
+    assert len(parted_s) >= recorded.pictures * FPS / CAMERA_FPS * 0.8
+    assert np.abs(parted_s).max() <= 0.2
+    assert np.percentile(np.abs(parted_s), 95) <= 0.1
+    assert beeps_parted_s <= 0.1
+    between_s = max(1.0, sent.longest_silence_s)
+    assert beeps[0] - sound.start_s <= 0.5 + between_s
+    assert sound.end_s - beeps[-1] <= between_s
 
 
 def test_chromium_plays_the_mix_through_its_seam_to_the_end(
@@ -151,5 +167,6 @@ def test_chromium_apart_decodes_without_an_error(
             assert codec in decode.codecs(data).values()
             decodes(need("ffmpeg"), data)
             pictures += len(list(decode.pictures(data))) if playlist == video else 0
-    print(f"{recorded.codec}: {pictures} pictures of the fake camera's 20 in a second")
-    assert pictures >= recorded.length_s * 20 * 0.8
+    print(f"{recorded.codec}: {pictures} pictures of {recorded.pictures} that were sent")
+    assert recorded.pictures > 0
+    assert pictures >= recorded.pictures * 0.9

@@ -18,6 +18,7 @@ from tests.e2e import grid
 from tests.e2e.farm import until
 from tests.e2e.janus_farm import JanusFarm, Stage, janus_farm, stage
 from tests.e2e.janus_page import publishing
+from tests.e2e.sent import note, pictures_sent
 from tests.e2e.strict import decodes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
@@ -46,7 +47,7 @@ def _kill_and_judge(world: JanusFarm, cname: str) -> None:
     with stage(world, cname) as players:
         _enter(players)
         recording = world.farm.agora.start(cname, RECORDER, "mix", request)
-        until(recording.started_s + 7)
+        until(recording.started_s + 5)
         world.janus.kill()
         killed_s = time.time()
         players.clear()
@@ -55,7 +56,7 @@ def _kill_and_judge(world: JanusFarm, cname: str) -> None:
         world.janus.start()
         started_s = time.time()
         _enter(players)
-        until(recording.started_s + 25)
+        until(recording.started_s + 20)
         assert _media_server(world).well
         assert PIN not in _in_redis(world.farm.facts["redis"])
         ended_s = time.time()
@@ -139,9 +140,9 @@ class ThrownOut:
     """A recording that ended because its recorder was kicked out of the room."""
 
     sid: str
-    length_s: float
     took_s: float  # from the kick until the recording was over
     files: list[str]  # playlists
+    pictures: dict[str, int]  # that each browser sent before the kick
 
 
 @pytest.fixture(scope="module")
@@ -154,21 +155,25 @@ async def _throw_out(world: JanusFarm, path: str) -> ThrownOut:
     request = {"recordingConfig": config, "storageConfig": world.farm.storage("thrownout")}
     url = world.janus.url
     world.janus.create_room(cname)
-    async with (
-        chromium(path) as context,
-        publishing(context, url, cname, "9", codec="vp9"),
-        publishing(context, url, cname, "10", codec="av1"),
-    ):
-        recording: Recording = await asyncio.to_thread(
-            world.farm.agora.start, cname, RECORDER, "individual", request
-        )
-        await asyncio.sleep(18)
-        world.janus.kick(cname, RECORDER)
-        kicked_s = time.time()
-        await asyncio.to_thread(world.told, recording.sid, LEFT)
-        took_s = time.time() - kicked_s
+    async with chromium(path) as context:
+        await note(context)
+        async with (
+            publishing(context, url, cname, "9", codec="vp9") as nine,
+            publishing(context, url, cname, "10", codec="av1") as ten,
+        ):
+            recording: Recording = await asyncio.to_thread(
+                world.farm.agora.start, cname, RECORDER, "individual", request
+            )
+            before = [await pictures_sent(page) for page in (nine, ten)]
+            await asyncio.sleep(9)
+            after = [await pictures_sent(page) for page in (nine, ten)]
+            world.janus.kick(cname, RECORDER)
+            kicked_s = time.time()
+            await asyncio.to_thread(world.told, recording.sid, LEFT)
+            took_s = time.time() - kicked_s
     files = await asyncio.to_thread(world.uploaded, recording.sid)
-    return ThrownOut(recording.sid, kicked_s - recording.started_s, took_s, files)
+    pictures = {uid: b - a for uid, a, b in zip(("9", "10"), before, after, strict=True)}
+    return ThrownOut(recording.sid, took_s, files, pictures)
 
 
 def test_a_recorder_that_is_thrown_out_says_so_and_ends(
@@ -197,4 +202,5 @@ def test_vp9_and_av1_of_a_browser_end_in_files_that_decode(
         pictures += len(list(decode.pictures(data)))
         print(f"{codec} in {name.rpartition('.')[2]}: {pictures} pictures so far")
         assert decode.codecs(data)["video"] in CODECS[codec]
-    assert pictures >= thrown_out.length_s * 20 * 0.6
+    assert thrown_out.pictures[uid] > 0
+    assert pictures >= thrown_out.pictures[uid] * 0.7

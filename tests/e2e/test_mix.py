@@ -2,49 +2,26 @@
 
 import itertools
 import re
-import time
 
 import pytest
 
 from media.judge import decode, pattern
 from media.judge.pattern import Region
-from tests.e2e.farm import Farm, until
-from tests.e2e.watch import PlaylistWatch
+from tests.e2e.farm import Farm
+from tests.e2e.together import PREFIX, Together
 
 pytestmark = [pytest.mark.e2e, pytest.mark.server]
 
-LENGTH_S = 30.0
-CANVAS = {
-    "height": 640,
-    "width": 360,
-    "bitrate": 500,
-    "fps": 15,
-    "mixedVideoLayout": 1,
-    "backgroundColor": "#FF0000",
-}
 LEFT, RIGHT = Region(0, 0, 180, 640), Region(180, 0, 180, 640)
 
 
-def test_a_mix_of_two_publishers_is_what_they_sent(running_farm: Farm) -> None:
-    farm, cname = running_farm, "mix-of-two"
-    request = {
-        "recordingConfig": {"channelType": 0, "streamTypes": 2, "transcodingConfig": CANVAS},
-        "storageConfig": farm.storage("mixes", "two"),
-    }
-    with (
-        farm.publisher(cname, "123", "--pattern", "--video", "vp8"),
-        farm.publisher(cname, "456", "--pattern", "--video", "h264"),
-        PlaylistWatch(farm.bucket, "mixes/two/") as watch,
-    ):
-        time.sleep(1)
-        recording = farm.agora.start(cname, "527841", "mix", request)
-        until(recording.started_s + LENGTH_S)
-        asked_s = time.time()
-        status, answer = recording.stop()
-        took_s = time.time() - asked_s
-    assert status == 200, answer
-    playlist = f"mixes/two/{recording.sid}_{cname}.m3u8"
-    assert answer["serverResponse"] == {
+def test_a_mix_of_two_publishers_is_what_they_sent(
+    running_farm: Farm, made_together: Together
+) -> None:
+    bucket, mix, watch = running_farm.bucket, made_together.mix, made_together.watch
+    stem = f"{PREFIX}/mix/{mix.sid}_{mix.cname}"
+    playlist = f"{stem}.m3u8"
+    assert mix.answer == {
         "fileListMode": "string",
         "fileList": playlist,
         "uploadingStatus": "uploaded",
@@ -52,18 +29,19 @@ def test_a_mix_of_two_publishers_is_what_they_sent(running_farm: Farm) -> None:
     assert watch.looks > 10
     assert not watch.problems
     assert watch.lengths[playlist] == sorted(watch.lengths[playlist])
-    print(f"stop to last file {took_s:.2f} s")
+    print(f"stop to last file {mix.took_s:.2f} s")
 
-    segments = farm.bucket.segments(playlist)
-    name = re.compile(rf"mixes/two/{recording.sid}_{cname}_\d{{17}}\.ts")
+    segments = bucket.segments(playlist)
+    assert len(segments) == 2
+    name = re.compile(rf"{stem}_\d{{17}}\.ts")
     assert all(name.fullmatch(key) for key, _ in segments)
-    assert {farm.bucket.content_type(key) for key, _ in segments} == {"video/MP2T"}
-    assert farm.bucket.content_type(playlist) == "application/x-mpegURL"
-    text = farm.bucket.get(playlist).decode()
+    assert {bucket.content_type(key) for key, _ in segments} == {"video/MP2T"}
+    assert bucket.content_type(playlist) == "application/x-mpegURL"
+    text = bucket.get(playlist).decode()
     assert text.endswith("#EXT-X-ENDLIST\n")
     listed_s = sum(float(value) for value in re.findall(r"#EXTINF:([\d.]+)", text))
     data = decode.joined(part for _, part in segments)
-    _judge(data, length_s=asked_s - recording.started_s, listed_s=listed_s)
+    _judge(data, length_s=mix.length_s, listed_s=listed_s)
 
 
 def _judge(data: bytes, length_s: float, listed_s: float) -> None:

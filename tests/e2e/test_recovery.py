@@ -1,44 +1,123 @@
-"""What is killed comes back, and what was on tape is delivered."""
+"""What is killed comes back, and what was on tape is delivered.
+
+Each story has a farm of its own and waits most of its time, so they go on at the same time.
+"""
 
 import os
 import re
 import signal
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
 
+from api.agora.client import Recording
 from media.judge import decode, pattern
 from media.publish.read_pattern import read_frame_number
 from tests.e2e.farm import Farm, Publisher, farm, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.timeout(600)]
 
 MIX = {"width": 320, "height": 180, "fps": 15, "bitrate": 300, "mixedVideoLayout": 1}
+AT_ONCE = 4  # stories
+ENDED_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is in the bucket after a story."""
+
+    playlist: str  # its text
+    data: bytes  # of all its segments
+    least_s: float = 0.0  # the recording is at least as long, and at most as long,
+    most_s: float = 0.0  # by what the clock said around the calls that started and stopped it
+
+    @property
+    def listed_s(self) -> float:
+        """How long the playlist is."""
+        return sum(float(value) for value in re.findall(r"#EXTINF:([\d.]+)", self.playlist))
+
+    def pictures(self) -> list[decode.Picture]:
+        return list(decode.pictures(self.data))
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> "dict[str, Future[Outcome]]":
+    told: dict[str, Callable[[Path], Outcome]] = {
+        "whole": _everything_is_killed,
+        "around": _redis_cutter_and_uploader_are_killed,
+        "flushed": _redis_loses_everything,
+        "both": _redis_loses_everything_and_the_recorder_is_killed,
+        "recorder": _the_recorder_is_killed,
+    }
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = {
+            name: pool.submit(story, tmp_path_factory.mktemp(name) / "data")
+            for name, story in told.items()
+        }
+        wait(futures.values())
+    return futures
+
+
+def _start(running: Farm, name: str, **config: object) -> Recording:
+    """A mix of the channel of this name, by the recorder 900."""
+    request = {
+        "recordingConfig": {"transcodingConfig": MIX, **config},
+        "storageConfig": running.storage(name),
+    }
+    return running.agora.start(name, "900", "mix", request)
+
+
+def _stop(running: Farm, recording: Recording, name: str) -> Outcome:
+    """Stop it, and all that is delivered in the end."""
+    asked_s = time.time()
+    status, answer = recording.stop(wait=False)
+    answered_s = time.time()
+    assert status == 200, answer
+    outcome = _delivered(running, recording, name)
+    least_s, most_s = asked_s - recording.started_s, answered_s - recording.asked_s
+    return Outcome(outcome.playlist, outcome.data, least_s, most_s)
+
+
+def _delivered(running: Farm, recording: Recording, name: str) -> Outcome:
+    key = f"{name}/{recording.sid}_{name}.m3u8"
+    deadline_s = time.monotonic() + ENDED_S
+    while not _ended(running, key):
+        assert time.monotonic() < deadline_s, "the recording was not finished"
+        time.sleep(0.2)
+    data = decode.joined(part for _, part in running.bucket.segments(key))
+    return Outcome(running.bucket.get(key).decode(), data)
+
+
+def _ended(running: Farm, key: str) -> bool:
+    try:
+        return running.bucket.get(key).decode().endswith("#EXT-X-ENDLIST\n")
+    except KeyError:
+        return False
+
+
+def _the_recorder_is_killed(data: Path) -> Outcome:
+    with (
+        farm(data, "--recorders", "2") as running,
+        running.publisher("killed", "7", "--pattern"),
+    ):
+        recording = _start(running, "killed")
+        until(recording.started_s + 6)
+        _kill_owner(running, recording.sid)
+        until(recording.started_s + 18)
+        return _stop(running, recording, "killed")
 
 
 def test_a_killed_recorder_is_replaced_within_seconds_and_the_playlist_goes_on(
-    tmp_path: Path,
+    stories: "dict[str, Future[Outcome]]",
 ) -> None:
-    with farm(tmp_path / "data", "--recorders", "2") as running:
-        request = {
-            "recordingConfig": {"transcodingConfig": MIX},
-            "storageConfig": running.storage("killed"),
-        }
-        with running.publisher("killed", "7", "--pattern"):
-            recording = running.agora.start("killed", "900", "mix", request)
-            until(recording.started_s + 8)
-            _kill_owner(running, recording.sid)
-            until(recording.started_s + 22)
-            status, answer = recording.stop()
-        assert status == 200, answer
-        playlist = answer["serverResponse"]["fileList"]
-        data = decode.joined(part for _, part in running.bucket.segments(playlist))
-        text = running.bucket.get(playlist).decode()
-    listed_s = sum(float(value) for value in re.findall(r"#EXTINF:([\d.]+)", text))
-    assert abs(listed_s - 22) < 1
-    hole_s = _hole(list(decode.pictures(data)))
+    outcome = stories["recorder"].result()
+    assert outcome.least_s - 1 < outcome.listed_s < outcome.most_s + 1
+    hole_s = _hole(outcome.pictures())
     print(f"kill -9 of the recorder: {hole_s:.1f} s without new pictures")
     assert hole_s < 8
 
@@ -67,28 +146,22 @@ def _hole(pictures: list[decode.Picture]) -> float:
     return longest_s
 
 
-def test_a_farm_that_was_killed_whole_finishes_what_was_on_tape(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def _everything_is_killed(data: Path) -> Outcome:
     with farm(data) as first:
-        request = {
-            "recordingConfig": {"transcodingConfig": MIX, "maxIdleTime": 8},
-            "storageConfig": first.storage("whole"),
-        }
         publisher = Publisher(first.facts["channel"], "whole", "7", "--pattern")
         publisher.wait_ready()
-        recording = first.agora.start("whole", "900", "mix", request)
+        recording = _start(first, "whole", maxIdleTime=5)
         until(recording.started_s + 9)
         _kill_everything(first)
         publisher.leave()
     with farm(data) as second:
-        key = f"whole/{recording.sid}_whole.m3u8"
-        deadline = time.time() + 60
-        while not _ended(second, key):
-            assert time.time() < deadline, "the recording was not finished"
-            time.sleep(0.5)
-        parts = second.bucket.segments(key)
-    pictures = list(decode.pictures(decode.joined(part for _, part in parts)))
-    seen = pattern.watch(pictures)
+        return _delivered(second, recording, "whole")
+
+
+def test_a_farm_that_was_killed_whole_finishes_what_was_on_tape(
+    stories: "dict[str, Future[Outcome]]",
+) -> None:
+    seen = pattern.watch(stories["whole"].result().pictures())
     print(f"{len(seen.numbers)} pictures of the 9 s before everything was killed")
     assert len(seen.numbers) > 6 * 15
 
@@ -104,65 +177,52 @@ def _kill_everything(running: Farm) -> None:
                 continue  # it followed its supervisor
 
 
-def _ended(running: Farm, key: str) -> bool:
-    try:
-        return running.bucket.get(key).decode().endswith("#EXT-X-ENDLIST\n")
-    except KeyError:
-        return False
+def _redis_cutter_and_uploader_are_killed(data: Path) -> Outcome:
+    with farm(data) as running, running.publisher("around", "7", "--pattern"):
+        recording = _start(running, "around")
+        for at_s, role in ((5, "redis"), (16.4, "cutter"), (19, "uploader"), (20, "redis")):
+            until(recording.started_s + at_s)
+            _kill(running, role)
+        until(recording.started_s + 26)
+        return _stop(running, recording, "around")
 
 
-def test_redis_cutter_and_uploader_are_killed_and_nothing_is_missing(tmp_path: Path) -> None:
-    with farm(tmp_path / "data") as running:
-        request = {
-            "recordingConfig": {"transcodingConfig": MIX},
-            "storageConfig": running.storage("around"),
-        }
-        with running.publisher("around", "7", "--pattern"):
-            recording = running.agora.start("around", "900", "mix", request)
-            for at_s, role in ((5, "redis"), (16.4, "cutter"), (22, "uploader"), (24, "redis")):
-                until(recording.started_s + at_s)
-                _kill(running, role)
-            until(recording.started_s + 34)
-            recording.stop(wait=False)
-            key = f"around/{recording.sid}_around.m3u8"
-            deadline = time.time() + 90
-            while not _ended(running, key):
-                assert time.time() < deadline, "the recording was not finished"
-                time.sleep(0.5)
-        data = decode.joined(part for _, part in running.bucket.segments(key))
-    seen = pattern.watch(decode.pictures(data))
+def test_redis_cutter_and_uploader_are_killed_and_nothing_is_missing(
+    stories: "dict[str, Future[Outcome]]",
+) -> None:
+    seen = pattern.watch(stories["around"].result().pictures())
     print(f"{len(seen.numbers)} pictures, {seen.missing} missing")
-    assert len(seen.numbers) > 32 * 15
+    assert len(seen.numbers) > 24 * 15
     assert seen.missing_share <= 0.01
     assert seen.disordered == 0
 
 
-@pytest.mark.parametrize("recorder_too", [False, True])
+def _redis_loses_everything(data: Path, *, recorder_too: bool = False) -> Outcome:
+    with farm(data) as running, running.publisher("flushed", "7", "--pattern"):
+        recording = _start(running, "flushed")
+        until(recording.started_s + 7)
+        if recorder_too:
+            _kill(running, "recorder")
+        with redis.Redis.from_url(running.facts["redis"]) as client:
+            client.flushall()
+        until(recording.started_s + 30)
+        return _stop(running, recording, "flushed")
+
+
+def _redis_loses_everything_and_the_recorder_is_killed(data: Path) -> Outcome:
+    return _redis_loses_everything(data, recorder_too=True)
+
+
+@pytest.mark.parametrize(("story", "most_hole_s"), [("flushed", 0.5), ("both", 20.0)])
 def test_redis_loses_everything_and_the_recording_goes_on(
-    tmp_path: Path, recorder_too: bool
+    stories: "dict[str, Future[Outcome]]", story: str, most_hole_s: float
 ) -> None:
-    with farm(tmp_path / "data") as running:
-        request = {
-            "recordingConfig": {"transcodingConfig": MIX},
-            "storageConfig": running.storage("flushed"),
-        }
-        with running.publisher("flushed", "7", "--pattern"):
-            recording = running.agora.start("flushed", "900", "mix", request)
-            until(recording.started_s + 7)
-            if recorder_too:
-                _kill(running, "recorder")
-            with redis.Redis.from_url(running.facts["redis"]) as client:
-                client.flushall()
-            until(recording.started_s + 30)
-            status, answer = recording.stop()
-        assert status == 200, answer
-        playlist = answer["serverResponse"]["fileList"]
-        data = decode.joined(part for _, part in running.bucket.segments(playlist))
-    pictures = list(decode.pictures(data))
+    outcome = stories[story].result()
+    pictures = outcome.pictures()
     hole_s = _hole(pictures)
     print(f"{len(pictures) / 15:.1f} s, {hole_s:.1f} s without new pictures")
-    assert abs(len(pictures) / 15 - 30) < 0.5
-    assert hole_s < (20 if recorder_too else 0.5)
+    assert outcome.least_s - 0.5 < len(pictures) / 15 < outcome.most_s + 0.5
+    assert hole_s < most_hole_s
 
 
 def _kill(running: Farm, role: str) -> None:

@@ -51,7 +51,7 @@ def main():
     else:
         signal.signal(signal.SIGTERM, end)
     trace(f"started {role}")
-    server.serve_forever()
+    server.serve_forever(poll_interval=0.02)
     trace(f"ended {role}")
 
 
