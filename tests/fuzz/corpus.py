@@ -17,6 +17,7 @@ from media.rtp import rtcp, rtx
 from media.rtp.codec import RTX, Codec
 from media.rtp.packet import build
 from media.tape.model import Kind
+from tests.elsewhere import elsewhere
 
 SIZE = (320, 180)
 _PICTURES = 24
@@ -41,7 +42,7 @@ def payloads(name: str) -> tuple[tuple[bytes, ...], ...]:
         noise = random.Random(name)
         return tuple((noise.randbytes(160),) for _ in range(_AUDIO_PACKETS))
     if name == "av1":
-        return tuple(_av1_payloads(unit) for unit in _av1())
+        return tuple(_av1_payloads(unit) for unit in elsewhere(_av1))
     packetizer = {"vp8": Vp8Packetizer, "vp9": Vp9Packetizer, "h264": H264Packetizer}[name]()
     return tuple(
         tuple(packetizer.payloads(data, keyframe=keyframe)) for data, keyframe in _pictures(name)
@@ -71,7 +72,8 @@ def _opus() -> Iterator[bytes]:
         yield encoder.encode((8000 * np.sin(at / 12)).astype(np.int16), i * 960)
 
 
-def _av1() -> Iterator[bytes]:
+def _av1() -> list[bytes]:
+    units = []
     encoder = av.CodecContext.create("libsvtav1", "w")
     encoder.width, encoder.height, encoder.pix_fmt = *SIZE, "yuv420p"
     encoder.time_base = encoder.framerate = Fraction(1, _FPS)
@@ -81,8 +83,8 @@ def _av1() -> Iterator[bytes]:
     for i, picture in enumerate(_noise()):
         frame = av.VideoFrame.from_ndarray(picture, "yuv420p")
         frame.pts = i
-        yield from map(bytes, encoder.encode(frame))
-    yield from map(bytes, encoder.encode(None))
+        units += map(bytes, encoder.encode(frame))
+    return units + [bytes(packet) for packet in encoder.encode(None)]
 
 
 def _leb128(number: int) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from media.publish.open_encoder import open_encoder
 from media.rtp.codec import Codec
 from media.tape.model import NS, EventType, Frame, Kind, Source, TapeEvent, Track
+from tests.elsewhere import elsewhere
 
 # A frame's number stands in the middle of its picture: bright and dark cells, 4 columns, 3 rows.
 CELL = 10  # pixels
@@ -69,7 +71,14 @@ def _picture(colour: Colour, number: int, width: int, height: int) -> av.VideoFr
     return av.VideoFrame.from_ndarray(frame, format="yuv420p")
 
 
-def pictures(
+def pictures(of: Track, colour: Colour, **how: Any) -> list[Frame]:
+    """An encoded video track; frame ``n`` shows the number ``n``.  See :func:`_encoded`."""
+    if of.codecs[0] == AV1:
+        return elsewhere(_encoded, of, colour, **how)
+    return _encoded(of, colour, **how)
+
+
+def _encoded(
     of: Track,
     colour: Colour,
     *,
@@ -81,7 +90,6 @@ def pictures(
     jitter_ns: int = 0,
     seed: int = 1,
 ) -> list[Frame]:
-    """An encoded video track; frame ``n`` shows the number ``n``."""
     codec = of.codecs[0]
     name, options = _ENCODERS[codec]
     encoder = VideoCodecContext.create(name, "w")

@@ -76,7 +76,7 @@ def test_pictures_are_copied_into_webm_that_plays(tmp_path, codec):
         with av.open(str(one.path)) as file:
             stream = file.streams.video[0]
             assert (stream.width, stream.height) == SIZE
-            if codec is AV1:  # av1C: marker and version, then the sequence header
+            if codec == AV1:  # av1C: marker and version, then the sequence header
                 extradata = stream.codec_context.extradata
                 assert extradata[:1] == b"\x81"
                 assert extradata[4:] in _stored(frames[0])
@@ -90,7 +90,7 @@ def test_pictures_are_copied_into_webm_that_plays(tmp_path, codec):
 
 def _stored(frame):
     """Without the AV1 temporal delimiter, which neither RTP nor WebM carries."""
-    return frame.data.removeprefix(b"\x12\x00") if frame.codec is AV1 else frame.data
+    return frame.data.removeprefix(b"\x12\x00") if frame.codec == AV1 else frame.data
 
 
 @pytest.mark.parametrize("codec", [VP8, VP9, H264, AV1])

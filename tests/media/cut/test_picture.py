@@ -4,6 +4,7 @@ from media.cut.picture import LinePictures
 from media.publish.encoders import VIDEO_RATE, VideoEncoder
 from media.publish.pattern import PatternPicture
 from media.tape.model import NS, Frame, Source
+from tests.elsewhere import elsewhere
 from tests.media.cut.scene import AV1, H264, ORIGIN_NS, VP8, VP9, track
 
 FPS = 15
@@ -29,7 +30,7 @@ def published(codec) -> list[Frame]:
 @pytest.mark.parametrize("codec", [VP8, VP9, H264, AV1], ids=lambda codec: codec.key)
 def test_every_picture_is_shown_though_the_first_ones_were_only_decoded(codec) -> None:
     """As in every slice that begins behind its key frame."""
-    frames = published(codec)
+    frames = elsewhere(published, codec)
     line = LinePictures(frames, range(len(frames)))
     changed = [line.advance(tick) for tick in range(3, len(frames))]
     assert all(changed)
@@ -37,7 +38,7 @@ def test_every_picture_is_shown_though_the_first_ones_were_only_decoded(codec) -
 
 @pytest.mark.parametrize("codec", [VP8, VP9, H264, AV1], ids=lambda codec: codec.key)
 def test_what_is_shown_does_not_depend_on_where_one_begins(codec) -> None:
-    frames = published(codec)
+    frames = elsewhere(published, codec)
     whole, late = (LinePictures(frames, range(len(frames))) for _ in range(2))
     for tick in range(len(frames)):
         whole.advance(tick)
