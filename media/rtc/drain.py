@@ -23,7 +23,7 @@ from media.rtc.wire import Wire
 DEFAULT_INTERVAL_S = 0.010
 _RECORDER_INTERVAL_S, _RECORDER_SHIFTS = 0.020, 5
 _TOGETHER = 16  # sockets that are read as of one time
-_HURRY_S = 0.3  # longer than a request and its answer take
+_HURRY_S = 10.0  # who lost a packet soon loses the next, and some servers keep them for 200 ms only
 
 
 class Drain:

@@ -52,7 +52,9 @@ def test_each_shift_is_read_in_its_turn():
     with_drain(lambda drain: paired(drain, then, count=5), interval_s=0.005, shifts=4)
 
 
-def test_who_hurries_is_read_in_each_round_for_a_while():
+def test_who_hurries_is_read_in_each_round_for_a_while(monkeypatch):
+    monkeypatch.setattr("media.rtc.drain._HURRY_S", 0.3)
+
     async def then(drain, pair):
         wire = pair.answering.peer._ice.links[0]
         reads = []
