@@ -144,8 +144,9 @@ class Consent:
 
     def take(self, message: bytes, sender: Address, stun: StunProtocol) -> bool:
         """Whether a message is dealt with; if not, it is aioice's."""
-        granted = self._granted
-        if granted is not None and granted.is_again(message, sender, self._selected()):
+        granted, pair = self._granted, self._selected()
+        on_it = pair is not None and pair.protocol is stun  # elsewhere it may say: media goes here
+        if granted is not None and on_it and granted.is_again(message, sender, pair):
             stun.transport.sendto(granted.answer(message), sender)
             return True
         if message[_ID:_HEADER] not in self._waiting:

@@ -17,12 +17,14 @@ from media.rtc import steady
 from media.rtc.batch import Batch
 from media.rtc.landing import landing
 from media.rtc.rounds import round_after
-from media.rtc.sweep import Now, sweep
+from media.rtc.sweep import FAIR, Now, sweep
 from media.rtc.wire import Wire
 
 DEFAULT_INTERVAL_S = 0.010
 _RECORDER_INTERVAL_S, _RECORDER_SHIFTS = 0.020, 5
 _TOGETHER = 16  # sockets that are read as of one time
+_STALLED_S = 0.1  # late by this, a round reads everything: a part of a tape may end next
+_ALL = 1024  # calls to one socket: more than its buffer has room for
 _HURRY_S = 10.0  # who lost a packet soon loses the next, and some servers keep them for 200 ms only
 
 
@@ -62,6 +64,7 @@ class Drain:
         if self._timer is None:
             self._rounds_ns.clear()
             self._rounds_ns.append(steady.now_ns())
+            self._due_s = asyncio.get_running_loop().time()
             self._schedule()
 
     @property
@@ -78,18 +81,21 @@ class Drain:
     def read(self, wire: Wire) -> None:
         """Read what has arrived on one wire now, before it is closed."""
         if not self._reading and wire.fileno() in self._wires:
-            self._read([wire.fileno()])
+            self._read([wire.fileno()], calls=_ALL)
 
     def flush(self) -> None:
         """Read what has arrived now, before something is decided that must not touch it."""
         if not self._reading:
-            self._read(list(self._wires))
+            self._read(list(self._wires), calls=_ALL)
 
     def catch_up(self) -> None:
-        """The same, if the loop was late and the round that is due has not begun."""
-        late_s = asyncio.get_running_loop().time() - self._due_s
-        if self._timer is not None and late_s > self._interval_s:
+        """The same, if the loop was held up and no round has begun since."""
+        if self._timer is not None and self._stalled:
             self.flush()
+
+    @property
+    def _stalled(self) -> bool:
+        return asyncio.get_running_loop().time() - self._due_s > _STALLED_S
 
     def close(self) -> None:
         """Stop for good.  Wires still here are read no more."""
@@ -110,14 +116,19 @@ class Drain:
 
     def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
-        self._due_s = round_after(loop.time() + self._interval_s / 2, self._interval_s)
+        # However long this round took, the next one is not left out.
+        next_s = max(loop.time(), self._due_s + self._interval_s / 2)
+        self._due_s = round_after(next_s, self._interval_s)
         self._timer = loop.call_at(self._due_s, self._round)
 
     def _round(self) -> None:
         self._timer = None
         self._round_number += 1
         try:
-            self._read(self._due())
+            if self._stalled:
+                self.flush()
+            else:
+                self._read(self._due())
             self._rounds_ns.append(steady.now_ns())
         finally:
             if self._wires:
@@ -137,20 +148,21 @@ class Drain:
                 numbers.append(number)
         return numbers
 
-    def _read(self, numbers: list[int]) -> None:
+    def _read(self, numbers: list[int], *, calls: int = FAIR) -> None:
         self._reading = True
         try:
             for at in range(0, len(numbers), _TOGETHER):
-                self._sweep(numbers[at : at + _TOGETHER])
+                self._sweep(numbers[at : at + _TOGETHER], calls)
         finally:
             self._reading = False
 
-    def _sweep(self, numbers: Iterable[int]) -> None:
+    def _sweep(self, numbers: Iterable[int], calls: int) -> None:
         now = Now(self._rounds_ns[0], steady.now_ns(), steady.ahead_ns())
         # Sockets that fill fast are read in each round, as long as they do.
-        for number in sweep(self._wires, numbers, self._here, now):
+        for number in sweep(self._wires, numbers, self._here, now, calls=calls):
             if number in self._wires:
-                self._hurried[number] = self._round_number + 2 * len(self._shifts)
+                until = self._round_number + 2 * len(self._shifts)
+                self._hurried[number] = max(until, self._hurried.get(number, 0))
 
 
 def recorder_drain() -> Drain:

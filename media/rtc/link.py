@@ -60,14 +60,15 @@ class Link(ABC):
 
     def watch(self) -> None:
         """Look whether media comes from now on; until then it is ``silent``."""
-        take, self.silent = self._on_media, True
+        take, inbound, self.silent = self._on_media, self.inbound, True
 
         def first(size: int, now_ns: int) -> None:
             self.silent = False
-            self._on_media = take
+            self._on_media, self.inbound = take, inbound
             take(size, now_ns)
 
-        self._on_media = first
+        # Who reads in batches gives media to ``inbound`` without asking, if there is one.
+        self._on_media, self.inbound = first, None
 
     @abstractmethod
     def sendto(self, data: Any, addr: Address) -> None:

@@ -17,7 +17,7 @@ from media.rtc.wire import Wire
 
 MANY = 16  # datagrams that wait at a socket: it should be read more often
 _NS = 1_000_000_000
-_CALLS = range(8)  # to one socket at a time, so that a flood cannot starve the others
+FAIR = 8  # calls to one socket at a time, so that a flood cannot starve the others
 
 _unprotect = lib.srtp_unprotect
 
@@ -35,11 +35,18 @@ class Now:
     ahead_ns: int
 
 
-def sweep(wires: Mapping[int, Wire], numbers: Iterable[int], here: Landing, now: Now) -> list[int]:
+def sweep(
+    wires: Mapping[int, Wire],
+    numbers: Iterable[int],
+    here: Landing,
+    now: Now,
+    *,
+    calls: int = FAIR,
+) -> list[int]:
     """Read sockets, by their numbers, until nothing waits; those where many datagrams did."""
     busy = []
     for number in numbers:
-        for _ in _CALLS:
+        for _ in range(calls):
             wire = wires.get(number)
             if wire is None or wire.batch is None:  # a callback has closed it meanwhile
                 break

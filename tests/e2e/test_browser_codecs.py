@@ -124,7 +124,7 @@ def test_each_camera_apart_decodes_and_plays_in_chromium(
         pictures += len(list(decode.pictures(data)))
     sent = recorded.pictures[uid]
     print(f"{CODECS[uid]}: {pictures} pictures of {sent} sent, in {len(segments)} files")
-    assert sent > 0
+    assert sent >= LENGTH_S * 5  # of 20 a second; or it shows nothing
     assert pictures >= sent * 0.7
 
     async def play() -> list[dict[str, float]]:

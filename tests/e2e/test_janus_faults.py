@@ -165,7 +165,7 @@ async def _throw_out(world: JanusFarm, path: str) -> ThrownOut:
                 world.farm.agora.start, cname, RECORDER, "individual", request
             )
             before = [await pictures_sent(page) for page in (nine, ten)]
-            await asyncio.sleep(9)
+            await asyncio.sleep(18)  # over the end of a slice
             after = [await pictures_sent(page) for page in (nine, ten)]
             world.janus.kick(cname, RECORDER)
             kicked_s = time.time()

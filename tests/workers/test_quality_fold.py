@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.media.quality.test_quality_book import Story
 from workers.job.spec import RecordingSpec
 from workers.spool.spool import Closed, Delivery, Folder, SegmentFile, Unit
 from workers.uploader import quality
+from workers.uploader.uploader import Uploader
 
 Make = Callable[..., RecordingSpec]
 
@@ -87,7 +89,7 @@ def test_dying_at_any_step_counts_nothing_twice(
     for number, one in enumerate(slices):
         cut(folder, number, one)
     units = list(folder.units())
-    for step in ("gather", "save_book", "measured"):
+    for step in ("save_book", "gather", "measured"):
         with monkeypatch.context() as broken:
             if step == "measured":  # the book stands, its slices are still there
                 stored = folder.save_book
@@ -143,3 +145,79 @@ def test_redis_keeps_a_short_report(
     assert (len(whole["files"]), whole["files_not_listed"]) == (5, 0)
     assert (len(short["files"]), short["files_not_listed"]) == (3, 2)
     assert {**short, "files": 0, "files_not_listed": 0} == {**whole, "files": 0}
+
+
+def test_what_cannot_be_read_costs_its_slice_only(
+    folder: Folder, slices: list[SliceQuality]
+) -> None:
+    for number, one in enumerate(slices[:25]):
+        cut(folder, number, one)
+    row = folder.path / "quality" / "000010.json"
+    row.write_text("")
+    quality.fold(folder, list(folder.units()))
+    assert (folder.book().until, folder.book().measured) == (25, 24)
+    assert not row.exists()
+
+
+def test_a_book_that_cannot_be_read_is_begun_again(
+    folder: Folder, slices: list[SliceQuality]
+) -> None:
+    for number, one in enumerate(slices[:25]):
+        cut(folder, number, one)
+    quality.fold(folder, list(folder.units()))
+    (folder.path / "quality" / "book.json").write_text('{"until": "many"}')
+    assert quality.whole_book(folder, 25).measured == 0
+    assert told(folder, 25)
+
+
+def test_slices_that_go_into_the_book_while_it_is_read_are_not_lost(
+    folder: Folder, slices: list[SliceQuality], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, one in enumerate(slices[:25]):
+        cut(folder, number, one)
+    expected, quality_of = told(folder, 25), folder.quality
+
+    def beside(number: int) -> SliceQuality | None:
+        if number == 3:
+            monkeypatch.setattr(folder, "quality", quality_of)
+            quality.fold(folder, list(folder.units()))
+        return quality_of(number)
+
+    monkeypatch.setattr(folder, "quality", beside)
+    assert told(folder, 25) == expected
+
+
+def test_receipts_are_gathered_once(
+    folder: Folder, slices: list[SliceQuality], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, one in enumerate(slices[:25]):
+        cut(folder, number, one)
+    gathered = folder.path / "receipts.jsonl"
+
+    def full(_book: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(folder, "save_book", full)
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space"):
+                quality.fold(folder, list(folder.units()))
+    assert not gathered.exists()
+    quality.fold(folder, list(folder.units()))
+    assert len(gathered.read_text().split()) >= 25
+
+
+def test_whatever_is_wrong_with_the_figures_the_media_is_delivered(
+    folder: Folder, make_spec: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*_: object) -> None:
+        raise ValueError("figures that make no sense")
+
+    monkeypatch.setattr(quality, "fold", wrong)
+    monkeypatch.setattr(quality, "whole_book", wrong)
+    nobody: Any = None
+    uploader = Uploader(nobody, nobody, nobody, nobody)
+    closed = Closed(origin_ns=1, end_ns=2, units=25, reason="stopped")
+    uploader._fold(make_spec(), folder, [])
+    uploader._report(make_spec(), folder, nobody, closed)
+    assert not folder.receipts()

@@ -7,14 +7,19 @@ packets had their time.
 import asyncio
 from collections.abc import Callable
 
+import structlog
+
 from media.rtc import steady
 from media.tape.model import NS
+
+log = structlog.get_logger(__name__)
 
 
 async def beat(base_ns: int, period_ns: int, shift_ns: int, act: Callable[[int], None]) -> None:
     """Call ``act(now_ns)`` at base + shift + n * period, until cancelled.
 
-    Times are Unix nanoseconds.  A beat that was missed (a suspended host) is not made up for.
+    Times are Unix nanoseconds.  A beat that was missed (a suspended host) is not made up for; one
+    that failed is not the last.
     """
     zero_ns = base_ns + shift_ns
 
@@ -28,5 +33,8 @@ async def beat(base_ns: int, period_ns: int, shift_ns: int, act: Callable[[int],
             # The loop's clock is not the wall clock: it may wake us a little early.
             await asyncio.sleep((due_ns - now_ns) / NS)
         else:
-            act(now_ns)
+            try:
+                act(now_ns)
+            except Exception:  # logged with traceback
+                log.exception("what is due at times failed")
             due_ns = after(now_ns)

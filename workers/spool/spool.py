@@ -19,16 +19,20 @@ document appears whole or not at all.
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from media.quality.book import Book
 from media.quality.model import SliceQuality
 
 _GATHERED = "receipts.jsonl"
+
+log = structlog.get_logger(__name__)
 
 _Document = TypeVar("_Document", bound=BaseModel)
 
@@ -162,7 +166,7 @@ class Folder:
 
     def quality(self, number: int) -> SliceQuality | None:
         """How good a slice is; None if it was not measured, or is in the book."""
-        return _read(self._quality / f"{number:06d}.json", SliceQuality)
+        return _read_if_whole(self._quality / f"{number:06d}.json", SliceQuality)
 
     def measured(self) -> list[int]:
         """The slices that wait to be taken into the book."""
@@ -170,7 +174,7 @@ class Folder:
 
     def book(self) -> Book:
         """How good the first slices are together; a new one if there is none."""
-        return _read(self._quality / "book.json", Book) or Book()
+        return _read_if_whole(self._quality / "book.json", Book) or Book()
 
     def save_book(self, book: Book) -> None:
         """Remember it, and forget the slices that are in it."""
@@ -273,9 +277,18 @@ def _read(path: Path, model: type[_Document]) -> _Document | None:
         return None
 
 
+def _read_if_whole(path: Path, model: type[_Document]) -> _Document | None:
+    """For what a recording can do without."""
+    try:
+        return _read(path, model)
+    except ValidationError as exc:
+        log.warning("a document cannot be read", file=path.name, error=str(exc))
+        return None
+
+
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()

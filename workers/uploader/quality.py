@@ -31,20 +31,24 @@ def fold(folder: Folder, units: Sequence[Unit]) -> None:
         return
     book = folder.book()
     began = book.until
-    for unit in takewhile(lambda unit: _delivered(folder, unit), units[book.until :]):
+    taken = list(takewhile(lambda unit: _delivered(folder, unit), units[book.until :]))
+    for unit in taken:
         _take(folder, book, unit.number)
-        folder.gather(segment.name for segment in unit.segments)
     book.settle()
     if folder.book().until == began:  # else our lock lapsed, and another one did it
         folder.save_book(book)
+        folder.gather(segment.name for unit in taken for segment in unit.segments)
 
 
 def whole_book(folder: Folder, count: int) -> Book:
     """What all ``count`` slices of a recording say together."""
-    book = folder.book()
-    for number in range(book.until, count):
-        _take(folder, book, number)
-    return book
+    while True:
+        book = folder.book()
+        began = book.until
+        for number in range(book.until, count):
+            _take(folder, book, number)
+        if folder.book().until == began:  # else slices went into it while we looked for them
+            return book
 
 
 def _take(folder: Folder, book: Book, number: int) -> None:

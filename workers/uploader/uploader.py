@@ -98,7 +98,7 @@ class Uploader:
             for line in lines:
                 self._write(spec, folder, bucket, line)
             self._trim(folder, units)
-            quality.fold(folder, units)
+            self._fold(spec, folder, units)
             self._end(spec, folder, bucket, units, lines)
 
     def _write(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, line: Line) -> None:
@@ -123,13 +123,24 @@ class Uploader:
     def _report(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, closed: Closed) -> None:
         """The last file of all, since it names the others."""
         name = naming.report(spec)
-        book = quality.whole_book(folder, closed.units)
-        told = quality.document(spec, closed, book, folder.receipts())
+        try:
+            book = quality.whole_book(folder, closed.units)
+            told = quality.document(spec, closed, book, folder.receipts())
+        except Exception:  # logged with traceback: see _fold
+            log.exception("there is no quality report", sid=spec.sid)
+            return
         self._store.save_report(spec.sid, quality.short(told))
         with tempfile.TemporaryDirectory(dir=folder.path) as scratch:
             path = Path(scratch) / name
             path.write_text(quality.text(told), encoding="utf-8")
             folder.deliver(name, self._put(bucket, name, path))
+
+    def _fold(self, spec: RecordingSpec, folder: Folder, units: list[Unit]) -> None:
+        try:
+            quality.fold(folder, units)
+        except Exception:  # logged with traceback, and tried again
+            # Whatever is wrong with the figures, the media is delivered.
+            log.exception("slices were not taken into the quality book", sid=spec.sid)
 
     def _trim(self, folder: Folder, units: list[Unit]) -> None:
         """Delete what every later slice can do without, of slices that are in the bucket."""

@@ -92,6 +92,63 @@ def test_after_a_stall_what_came_meanwhile_is_read_and_has_its_own_time():
     with_drain(scenario, interval_s=0.01, shifts=3)
 
 
+def test_a_burst_does_not_end_a_hurry():
+    async def then(drain, pair):
+        pair.answering.peer.hurry()
+        number = pair.answering.peer._ice.links[0].fileno()
+        until = drain._hurried[number]
+        for seq in range(60):
+            pair.offering.peer.send_rtp(rtp(seq))
+        await until_all(pair, 60)
+        assert drain._hurried[number] == until
+
+    async def until_all(pair, count):
+        await until(lambda: len(pair.answering.rtp) == count)
+
+    async def scenario(drain):
+        await paired(drain, partial(then, drain))
+
+    with_drain(scenario, interval_s=0.01, shifts=2)
+
+
+def test_a_round_that_takes_long_is_followed_by_the_next_one():
+    async def then(drain, pair):
+        due = drain._due
+        drain._due = lambda: time.sleep(0.012) or due()  # of 0.02 s
+        first, began_s = drain._round_number, time.monotonic()
+        await until(lambda: drain._round_number >= first + 20)
+        rounds_s = (time.monotonic() - began_s) / 20
+        drain._due = due
+        assert rounds_s < 0.035  # 0.04 if every other one was left out
+
+    async def scenario(drain):
+        await paired(drain, partial(then, drain))
+
+    with_drain(scenario, interval_s=0.02, shifts=2)
+
+
+def test_after_a_stall_all_shifts_are_read_before_what_was_due_meanwhile():
+    async def then(drain, *pairs):
+        read = []
+        loop = asyncio.get_running_loop()
+
+        def part_ends():
+            drain.catch_up()
+            read.extend(len(pair.answering.rtp) for pair in pairs)
+
+        loop.call_later(0.2, part_ends)
+        for pair in pairs:
+            pair.offering.peer.send_rtp(rtp(1))
+        time.sleep(0.5)  # noqa: ASYNC251  # somebody blocks the loop
+        await until(lambda: read)
+        assert read == [1] * len(pairs)
+
+    async def scenario(drain):
+        await paired(drain, partial(then, drain), count=5)
+
+    with_drain(scenario, interval_s=0.02, shifts=5)
+
+
 def test_without_a_stall_there_is_nothing_to_catch_up():
     async def then(drain, pair):
         first = drain._round_number

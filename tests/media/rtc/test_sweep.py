@@ -9,7 +9,7 @@ import pytest
 from media.rtc.batch import Batch
 from media.rtc.counters import Counters
 from media.rtc.landing import MAX_DATAGRAM, SLOTS, landing
-from media.rtc.sweep import MANY, Now, sweep
+from media.rtc.sweep import FAIR, MANY, Now, sweep
 from media.rtc.wire import Wire
 
 NS = 1_000_000_000
@@ -58,8 +58,9 @@ class Stage:
         for datagram in datagrams:
             self._sender.sendto(datagram, self.wire.get_extra_info("sockname"))
 
-    def sweep(self, since_ns=0, at_ns=1 << 62, ahead_ns=0):
-        return sweep(self.wires, [self.number], landing(), Now(since_ns, at_ns, ahead_ns))
+    def sweep(self, since_ns=0, at_ns=1 << 62, ahead_ns=0, calls=FAIR):
+        now = Now(since_ns, at_ns, ahead_ns)
+        return sweep(self.wires, [self.number], landing(), now, calls=calls)
 
     def close(self):
         self._sender.close()
@@ -111,14 +112,12 @@ def test_more_than_one_call_brings_is_read_and_told(staged):
     staged(act)
 
 
-def test_a_flood_waits_for_its_turn(staged, monkeypatch):
-    monkeypatch.setattr("media.rtc.sweep._CALLS", range(2))
-
+def test_a_flood_waits_for_its_turn(staged):
     def act(stage):
         stage.send(*[media(1)] * (3 * SLOTS))
-        stage.sweep()
+        stage.sweep(calls=2)
         assert len(stage.inbound.packets) == 2 * SLOTS
-        stage.sweep()
+        stage.sweep(calls=2)
         assert len(stage.inbound.packets) == 3 * SLOTS
 
     staged(act)
@@ -176,6 +175,22 @@ def test_who_asks_is_known_by_its_address(staged, family):
         assert len(stage.inbound.packets) == 2
 
     staged(act, family=family)
+
+
+def test_media_on_a_wire_that_is_watched_is_noticed_and_loses_nothing(staged):
+    def act(stage):
+        stage.wire.open_media(stage.inbound)
+        stage.wire.watch()
+        assert stage.wire.silent
+        stage.send(media(1), media(2), media(3))
+        stage.sweep()
+        assert not stage.wire.silent
+        assert stage.inbound.packets == [media(1), media(2), media(3)]
+        stage.send(media(4))
+        stage.sweep()
+        assert stage.inbound.packets[3:] == [media(4)]
+
+    staged(act)
 
 
 def test_a_wire_that_a_callback_closes_is_left(staged):
