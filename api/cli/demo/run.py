@@ -91,6 +91,9 @@ def _show(console: Console, files: dict[str, bytes], output: Path) -> None:
         if name.endswith(".m3u8"):
             table.add_row(short, f"{data.decode().count('#EXTINF')} segments", "", str(len(data)))
             continue
+        if name.endswith(".json"):
+            table.add_row(short, "quality report", "", str(len(data)))
+            continue
         found = facts(data)
         table.add_row(short, ", ".join(found.codecs), f"{found.duration_s:.2f}", str(len(data)))
     console.print(table)
