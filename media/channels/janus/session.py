@@ -33,7 +33,8 @@ GOODBYE_S = 1.0
 # Janus ends a session whose socket is gone when its last request is older than its
 # reclaim_session_timeout; so the last one must never be old (janus.c, janus_check_sessions).
 KEEPALIVE_S = 4.0
-RECONNECT_MOST_S = 1.0
+RECONNECT_MOST_S = 0.5  # what a server that is back sends meanwhile is lost
+STEADY_S = 5.0  # a socket that lived so long is missed at once
 PATIENCE_S = 90.0  # without a socket; Janus itself waits for 60 s
 UNREAD = 1000  # messages to one handle
 
@@ -244,6 +245,7 @@ class Session:
         """Read for as long as the session lives, on one socket after the other."""
         waits, claim = pauses(0.05, RECONNECT_MOST_S), None
         while True:
+            began_s = time.monotonic()
             try:
                 await self._read(socket)
             finally:
@@ -255,7 +257,7 @@ class Session:
                 self._fail(ChannelError("Janus closed the connection"))
                 return
             log.warning("the connection to Janus is lost, the session is claimed on a new one")
-            if time.monotonic() - self._heard_s < RECONNECT_MOST_S:  # it worked until just now
+            if time.monotonic() - began_s > STEADY_S:
                 waits = pauses(0.05, RECONNECT_MOST_S)
             again = await self._reconnect(waits)
             if again is None:

@@ -130,7 +130,8 @@ def test_a_session_that_cannot_be_claimed_is_made_anew(tmp_path, need) -> None:
 
         made = play_behind_proxy(tmp_path, janus, "r", story)
     assert made.reason == "stopped"
-    assert made.longest_pause_s(*made.of("guest", Source.MICROPHONE)) < 3
+    assert len(made.of("guest", Source.MICROPHONE)) == 2
+    assert made.longest_pause_s(*made.of("guest", Source.MICROPHONE)) < session.PATIENCE_S / 9
 
 
 def test_a_janus_that_is_killed_and_started_again_costs_the_outage(tmp_path, need) -> None:
@@ -157,7 +158,7 @@ def test_a_janus_that_is_killed_and_started_again_costs_the_outage(tmp_path, nee
         made = play(tmp_path, janus.url, "r", story)
     assert made.reason == "stopped"
     hole_s = made.longest_pause_s(*made.of("guest", Source.CAMERA))
-    assert abs(hole_s - outage[0]) < 2
+    assert outage[0] - 0.5 < hole_s < 2.5 * outage[0]
     assert len(made.of("guest", Source.CAMERA)) == 2
 
 
