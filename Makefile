@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# All of `bench mix` with slices of 15 s takes the better part of an hour.
+MIX_ARGS ?= --seconds 5
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo up test check lint bench soak lock clean
@@ -33,6 +36,7 @@ lint: $(VENV)/.dev-stamp
 
 bench: $(VENV)/.run-stamp ## measure, side by side with what it is compared to
 	$(BIN)/tapefarm bench capture $(ARGS)
+	$(BIN)/tapefarm bench mix $(MIX_ARGS)
 
 soak: $(VENV)/.dev-stamp ## the tests that run for minutes
 	$(BIN)/python -m pytest -m soak $(ARGS)

@@ -11,7 +11,6 @@ from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
-from api.addresses import Border, Resolver, lookup
 from api.agora import codes as agora_codes
 from api.agora import routes as agora
 from api.agora.resource import ResourceIds
@@ -20,6 +19,7 @@ from api.auth import Doorman
 from api.console import routes as console
 from api.control import Control
 from api.quota import Quota
+from workers.addresses import Border, Resolver, lookup
 from workers.metrics.metrics import Metrics
 from workers.settings import Settings
 
@@ -66,7 +66,7 @@ def create_app(
     quota = Quota(requests_per_second, time.monotonic)
     doorman = Doorman(settings.apps)
     app.register_blueprint(agora.blueprint(service, doorman, quota))
-    app.register_blueprint(console.blueprint(control, doorman))
+    app.register_blueprint(console.blueprint(control, doorman, quota))
     return app
 
 

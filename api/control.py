@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from workers.job.again import Again
+from workers.job.order import Change
 from workers.job.spec import RecordingSpec, Storage
-from workers.job.status import RecordingStatus, StopOutcome
+from workers.job.status import RecordingStatus, StopOutcome, TapeStatus
 
 
 class Control(Protocol):
@@ -35,6 +37,25 @@ class Control(Protocol):
 
         Raises NotFound and AlreadyStopping.
         """
+        ...
+
+    def order(self, sid: str, change: Change, at_ns: int) -> None:
+        """Change a recording that runs, from ``at_ns`` (Unix nanoseconds) on.
+
+        When this returns it will happen, whoever tapes the recording.  Raises NotFound.
+        """
+        ...
+
+    def cut_again(self, sid: str, again: Again, new_sid: str) -> RecordingSpec:
+        """Cut a recording again from its tape; returns the recording that is made.
+
+        Raises NotFound, BadCut, NoTape, NoTapeYet, TooManyCuts and StorageError; then nothing was
+        taken in.
+        """
+        ...
+
+    def tape(self, sid: str) -> TapeStatus:
+        """What a recording can be cut again from.  Raises NotFound."""
         ...
 
     def check_storage(self, storage: Storage) -> None:

@@ -4,10 +4,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from media.errors import FarmError
+from workers.job.again import Again
 from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StorageError
+from workers.job.order import Change
 from workers.job.spec import RecordingSpec, Storage
-from workers.job.state import TERMINAL, State
-from workers.job.status import FileEntry, RecordingStatus, StopOutcome
+from workers.job.state import RUNNING, TERMINAL, State
+from workers.job.status import FileEntry, RecordingStatus, StopOutcome, TapeStatus
 
 _ENDING = frozenset({State.STOPPING, State.DELIVERING})
 
@@ -19,10 +22,12 @@ class MemoryControl:
     slots: int = 10
     finishes: bool = True  # whether a stop ends within its time
     storage_error: StorageError | None = None
+    cut_error: FarmError | None = None
     specs: dict[str, RecordingSpec] = field(default_factory=dict)
     checked: list[Storage] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     reports: dict[str, str] = field(default_factory=dict)
+    orders: list[tuple[str, Change, int]] = field(default_factory=list)
     _rows: dict[str, RecordingStatus] = field(default_factory=dict)
     _spent: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -42,11 +47,24 @@ class MemoryControl:
             if not self.capacity():
                 raise NoCapacity("no slot")
             self._spent[nonce] = spec.sid
-            self.specs[spec.sid] = spec
-            self._rows[spec.sid] = RecordingStatus(
-                spec.sid, State.QUEUED, spec.mode, spec.app_id, spec.cname, spec.recorder_uid
-            )
+            self._take_in(spec, State.QUEUED)
             return None
+
+    def _take_in(self, spec: RecordingSpec, state: State) -> None:
+        self.specs[spec.sid] = spec
+        self._rows[spec.sid] = RecordingStatus(
+            spec.sid,
+            state,
+            spec.mode,
+            spec.app_id,
+            spec.cname,
+            spec.recorder_uid,
+            spec.media.audio,
+            spec.media.video,
+            spec.mp4,
+            bool(spec.snapshot_s),
+            tape_of=spec.tape_of,
+        )
 
     def status(self, sid: str) -> RecordingStatus | None:
         """See Control."""
@@ -69,6 +87,29 @@ class MemoryControl:
             )
             self._rows[sid] = row
             return StopOutcome(row, uploaded=over, no_data=row.no_data)
+
+    def order(self, sid: str, change: Change, at_ns: int) -> None:
+        """See Control."""
+        with self._lock:
+            if sid not in self._rows or self._rows[sid].state not in RUNNING:
+                raise NotFound(sid)
+            self.orders.append((sid, change, at_ns))
+
+    def cut_again(self, sid: str, again: Again, new_sid: str) -> RecordingSpec:
+        """See Control.  ``cut_error`` is raised if it is set."""
+        with self._lock:
+            if self.cut_error is not None:
+                raise self.cut_error
+            spec = again.spec(self.specs[sid], new_sid, self._rows[sid].slice_start_ms * 1_000_000)
+            self.check_storage(spec.storage)
+            self._take_in(spec, State.DELIVERING)
+            return spec
+
+    def tape(self, sid: str) -> TapeStatus:
+        """See Control."""
+        root = self.specs[sid].tape_sid
+        cuts = tuple(sorted(cut for cut, spec in self.specs.items() if spec.tape_of == root))
+        return TapeStatus(cuts=cuts)
 
     def check_storage(self, storage: Storage) -> None:
         """See Control."""

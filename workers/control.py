@@ -5,10 +5,13 @@ from collections.abc import Mapping
 import structlog
 
 from media.errors import FarmError
+from workers.cut_again import CutAgain
 from workers.engine import Queues
+from workers.job.again import Again
 from workers.job.errors import StoreUnavailable
+from workers.job.order import Change
 from workers.job.spec import RecordingSpec, Storage
-from workers.job.status import RecordingStatus, StopOutcome
+from workers.job.status import RecordingStatus, StopOutcome, TapeStatus
 from workers.storage.check import StorageCheck
 from workers.store.store import Store, now_ns
 
@@ -18,10 +21,11 @@ log = structlog.get_logger(__name__)
 class Farm:
     """Recordings behind Redis and the queues.  Used by many threads at once."""
 
-    def __init__(self, store: Store, queues: Queues, check: StorageCheck) -> None:
+    def __init__(self, store: Store, queues: Queues, check: StorageCheck, cuts: CutAgain) -> None:
         self._store = store
         self._queues = queues
         self._check = check
+        self._cuts = cuts
 
     def capacity(self) -> bool:
         """Whether a recorder slot is free."""
@@ -51,9 +55,14 @@ class Farm:
             app_id=spec.app_id,
             cname=spec.cname,
             uid=spec.recorder_uid,
+            audio=spec.media.audio,
+            video=spec.media.video,
+            mp4=spec.mp4,
+            snapshots=bool(spec.snapshot_s),
             files=tuple(self._store.files(sid)),
             slice_start_ms=row.origin_ns // 1_000_000,
             no_data=row.no_data,
+            tape_of=spec.tape_of,
         )
 
     def stop(self, sid: str, wait_s: float) -> StopOutcome:
@@ -64,6 +73,18 @@ class Farm:
         if status is None:
             raise StoreUnavailable("the recording vanished")
         return StopOutcome(status, uploaded, status.no_data)
+
+    def order(self, sid: str, change: Change, at_ns: int) -> None:
+        """Change a recording that runs."""
+        self._store.orders.add(sid, change, at_ns)
+
+    def cut_again(self, sid: str, again: Again, new_sid: str) -> RecordingSpec:
+        """Cut a recording again from its tape; returns the recording that is made."""
+        return self._cuts.take_in(sid, again, new_sid, self._check)
+
+    def tape(self, sid: str) -> TapeStatus:
+        """What a recording can be cut again from."""
+        return self._cuts.tape(sid)
 
     def check_storage(self, storage: Storage) -> None:
         """Whether the bucket answers to these keys."""

@@ -1,5 +1,8 @@
 """Celery on Redis: the queues, and how the farm's workers consume them.
 
+What is cut again has queues of its own, `recut` and `upload_recut`, that are looked at only while
+`cut` and `upload` are empty.
+
 A message is a hint.  `record` is acknowledged when it is taken, because it runs for hours and
 the lease says who owns a recording; `cut` and `upload` are acknowledged when they are done,
 because they are short and may be done twice.  The reconciler asks again for what was lost.
@@ -19,7 +22,8 @@ from workers.job.errors import StoreUnavailable
 from workers.store import keys
 
 RECORD, CUT, UPLOAD = "record", "cut", "upload"
-QUEUES = (RECORD, CUT, UPLOAD)
+RECUT, REUPLOAD = "recut", "upload_recut"  # their names sort behind what goes first, see make()
+QUEUES = (RECORD, CUT, UPLOAD, RECUT, REUPLOAD)
 _VISIBILITY_S = 600  # far above the longest cut, far below a recording
 _LIVE_SOCKET = {
     "visibility_timeout": _VISIBILITY_S,
@@ -28,6 +32,7 @@ _LIVE_SOCKET = {
     "retry_on_timeout": True,
     "socket_connect_timeout": 2,
     "global_keyprefix": keys.CELERY_PREFIX,
+    "queue_order_strategy": "sorted",  # of several queues the first by name that is not empty
 }
 
 log = structlog.get_logger(__name__)
@@ -73,17 +78,17 @@ class Queues:
         """Ask some recorder to take this recording."""
         self._send(RECORD, sid)
 
-    def cut(self, sid: str, number: int) -> None:
-        """Ask for one slice."""
-        self._send(CUT, sid, number)
+    def cut(self, sid: str, number: int, *, again: bool = False) -> None:
+        """Ask for one slice; of a recording that is cut ``again``, when no other is asked for."""
+        self._send(RECUT if again else CUT, sid, number)
 
-    def upload(self, sid: str, name: str) -> None:
+    def upload(self, sid: str, name: str, *, again: bool = False) -> None:
         """Ask for one file to be brought to the bucket."""
-        self._send(UPLOAD, sid, name)
+        self._send(REUPLOAD if again else UPLOAD, sid, name)
 
-    def deliver(self, sid: str) -> None:
+    def deliver(self, sid: str, *, again: bool = False) -> None:
         """Ask for a look at whether everything is in the bucket."""
-        self._send(UPLOAD, sid, "")
+        self._send(REUPLOAD if again else UPLOAD, sid, "")
 
     def _send(self, name: str, *args: Any) -> None:
         try:
@@ -95,23 +100,21 @@ class Queues:
 _RETRY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
 
 
-def consume(app: Celery, queue: str, work: Callable[..., None], *, threads: int) -> None:
-    """Consume one queue in this process until SIGTERM; returns when the running work is done."""
-    late = queue != RECORD
+def consume(
+    app: Celery, queue: str, work: Callable[..., None], *, threads: int, then: str = ""
+) -> None:
+    """Consume a queue in this process until SIGTERM; returns when the running work is done.
 
-    @app.task(name=queue, acks_late=late, reject_on_worker_lost=late)  # type: ignore[untyped-decorator]  # celery has no types
-    def task(*args: Any) -> None:
-        try:
-            work(*args)
-        except Exception:
-            # The reconciler will ask again; a worker must not die of one bad recording.
-            log.exception("work failed", queue=queue, args=args)
-
+    While it is empty, the same work is done for the queue ``then``, whose name sorts behind it.
+    """
+    queues = [name for name in (queue, then) if name]
+    for name in queues:
+        _register(app, name, work)
     app.worker_main(
         [
             "--quiet",
             "worker",
-            f"--queues={queue}",
+            f"--queues={','.join(queues)}",
             "--pool=threads",
             f"--concurrency={threads}",
             f"--hostname={queue}-{_process_name()}",
@@ -121,6 +124,18 @@ def consume(app: Celery, queue: str, work: Callable[..., None], *, threads: int)
             "--loglevel=WARNING",
         ]
     )
+
+
+def _register(app: Celery, queue: str, work: Callable[..., None]) -> None:
+    late = queue != RECORD
+
+    @app.task(name=queue, acks_late=late, reject_on_worker_lost=late)  # type: ignore[untyped-decorator]  # celery has no types
+    def task(*args: Any) -> None:
+        try:
+            work(*args)
+        except Exception:
+            # The reconciler will ask again; a worker must not die of one bad recording.
+            log.exception("work failed", queue=queue, args=args)
 
 
 def _process_name() -> str:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from media.cut.encoder import Encoder
 from media.rtc.network import IceServer, ice_server, port_range
 
 
@@ -76,6 +77,8 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    # For how long the tape of a recording that ended is kept, to be cut again; 0: until delivered.
+    tape_retention_s: int = Field(0, ge=0, le=365 * 86400)
     quality_report: bool = True  # put <sid>_<cname>_report.json beside the files
     slots: int = Field(200, ge=1, le=2000)  # recordings that one recorder process holds
     allow_private_endpoints: bool = False  # storage and callbacks on loopback or private addresses
@@ -113,11 +116,25 @@ class Settings(BaseSettings):
     # Which simulcast layer is recorded, 0 the lowest to 2 the highest.
     simulcast_substream: int = Field(2, ge=0, le=2)
 
+    # What encodes mixes: libx264, or h264_nvenc where there is one; where it does not work libx264
+    # does.  Presets by the encoder's own names; "" is veryfast of libx264, p4 of h264_nvenc.
+    mix_encoder: Literal["libx264", "h264_nvenc"] = "libx264"
+    mix_preset: str = ""
+
     @field_validator("ice_ports")
     @classmethod
     def _range(cls, value: str) -> str:
         port_range(value)
         return value
+
+    @model_validator(mode="after")
+    def _preset_is_the_encoders(self) -> Self:
+        self.encoder()
+        return self
+
+    def encoder(self) -> Encoder:
+        """What encodes mixes.  Raises ValueError for a preset that it does not know."""
+        return Encoder(self.mix_encoder, self.mix_preset)
 
     @model_validator(mode="after")
     def _relay_needs_a_server(self) -> Self:

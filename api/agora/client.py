@@ -81,6 +81,16 @@ class Recording:
         """How it stands."""
         return self._client.call(f"{self._path}/query", None)
 
+    def update(self, request: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Change whom it records."""
+        body = _outer(self._cname, self._uid, dict(request))
+        return self._client.call(f"{self._path}/update", body)
+
+    def update_layout(self, request: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Change how a mix looks."""
+        body = _outer(self._cname, self._uid, dict(request))
+        return self._client.call(f"{self._path}/updateLayout", body)
+
     def stop(self, *, wait: bool = True) -> tuple[int, dict[str, Any]]:
         """End it; with ``wait`` the answer comes when the last file is in the bucket."""
         request = {} if wait else {"async_stop": True}

@@ -8,6 +8,7 @@ for the official Go client is also what its zero value means.  Rules between fie
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
@@ -17,6 +18,9 @@ EVERYBODY = "#allstream#"
 _UID = re.compile(r"[1-9][0-9]{0,9}")
 _KEY = re.compile(r"[\x21-\x7e]*")
 _TOKEN = re.compile(r"[\x20-\x7e]*")
+_URL = re.compile(r"[\x21-\x7e]*")
+_MOST_REGIONS = 17
+_MOST_USERS = 50  # with a picture of their own: as many as one recording may subscribe to
 
 
 def _uid(text: str) -> str:
@@ -46,11 +50,29 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _image_url(text: str) -> str:
+    """The scheme and the host; what stands behind it is looked at when it is fetched."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+        good = good and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not _URL.fullmatch(text):
+        raise ValueError("It must be an http or https URL of printable ASCII without credentials")
+    return text
+
+
+def _image_url_or_none(text: str) -> str:
+    return text and _image_url(text)
+
+
 def _ranged(low: int, high: int) -> Any:
     return Field(ge=low, le=high)
 
 
 Uid = Annotated[str, AfterValidator(_uid)]
+UidOrNobody = Annotated[str, AfterValidator(_uid_or_nobody)]
 Listed = Annotated[str, AfterValidator(_uid_or_everybody)]
 AllowList = Annotated[tuple[Listed, ...], Field(min_length=1, max_length=32, strict=False)]
 BlockList = Annotated[tuple[Uid, ...], Field(min_length=1, max_length=32, strict=False)]
@@ -60,6 +82,9 @@ Key = Annotated[SecretStr, Field(min_length=1, max_length=256), AfterValidator(_
 Token = Annotated[SecretStr, Field(max_length=4096), AfterValidator(_token)]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")]
 Color = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+ImageUrl = Annotated[Text, AfterValidator(_image_url)]
+ImageUrlOrNone = Annotated[Text, AfterValidator(_image_url_or_none)]
+Share = Annotated[float, _ranged(0, 1)]
 
 
 class Body(BaseModel):
@@ -95,28 +120,67 @@ class AcquireRequest(Body):
 class UserBackground(Body):
     """One entry of ``backgroundConfig``."""
 
-    uid: Text
-    image_url: Annotated[Text, Field(alias="image_url")]
+    uid: Uid
+    image_url: Annotated[ImageUrl, Field(alias="image_url")]
     render_mode: Annotated[Flag, Field(alias="render_mode")] = 0
 
 
-class TranscodingConfig(Body):
+class LayoutRegion(Body):
+    """One entry of ``layoutConfig``: shares of the canvas (§3.6)."""
+
+    uid: UidOrNobody = ""
+    x_axis: Annotated[Share, Field(alias="x_axis")]
+    y_axis: Annotated[Share, Field(alias="y_axis")]
+    width: Share
+    height: Share
+    alpha: Share = 1
+    render_mode: Annotated[Flag, Field(alias="render_mode")] = 0
+
+
+class LayoutRequest(Body):
+    """How a mix looks (§2.4); the whole ``clientRequest`` of updateLayout (§2.9)."""
+
+    mixed_video_layout: Annotated[int, _ranged(0, 3)] = 0
+    max_resolution_uid: UidOrNobody = ""
+    background_color: Color = "#000000"
+    background_image: ImageUrlOrNone = ""
+    default_user_background_image: ImageUrlOrNone = ""
+    layout_config: Annotated[
+        tuple[LayoutRegion, ...], Field(strict=False, max_length=_MOST_REGIONS)
+    ] = ()
+    background_config: Annotated[
+        tuple[UserBackground, ...], Field(strict=False, max_length=_MOST_USERS)
+    ] = ()
+
+
+class TranscodingConfig(LayoutRequest):
     """The canvas of a mix (§2.4)."""
 
     width: Annotated[int, _ranged(16, 1920)] = 360
     height: Annotated[int, _ranged(16, 1920)] = 640
     fps: float = 15  # any number; odd ones become 15
     bitrate: Annotated[int, _ranged(1, 6500)] = 500
-    mixed_video_layout: Annotated[int, _ranged(0, 3)] = 0
-    max_resolution_uid: Annotated[str, AfterValidator(_uid_or_nobody)] = ""
-    background_color: Color = "#000000"
-    background_image: Text = ""
-    default_user_background_image: Text = ""
-    layout_config: Annotated[tuple[dict[str, Any], ...], Field(strict=False, max_length=17)] = ()
-    background_config: Annotated[tuple[UserBackground, ...], Field(strict=False)] = ()
 
 
-class RecordingConfig(Body):
+class AudioLists(Body):
+    """Whose sound to record (§2.3)."""
+
+    subscribe_audio_uids: AllowList | None = None
+    un_subscribe_audio_uids: BlockList | None = Field(
+        None, validation_alias=AliasChoices("unSubscribeAudioUids", "unsubscribeAudioUids")
+    )
+
+
+class VideoLists(Body):
+    """Whose pictures to record (§2.3)."""
+
+    subscribe_video_uids: AllowList | None = None
+    un_subscribe_video_uids: BlockList | None = Field(
+        None, validation_alias=AliasChoices("unSubscribeVideoUids", "unsubscribeVideoUids")
+    )
+
+
+class RecordingConfig(AudioLists, VideoLists):
     """Whom and how to record (§2.2)."""
 
     channel_type: Flag = 0
@@ -129,14 +193,6 @@ class RecordingConfig(Body):
     salt: SecretStr = SecretStr("")
     audio_profile: Annotated[int, _ranged(0, 2)] = 0
     transcoding_config: TranscodingConfig | None = None
-    subscribe_audio_uids: AllowList | None = None
-    un_subscribe_audio_uids: BlockList | None = Field(
-        None, validation_alias=AliasChoices("unSubscribeAudioUids", "unsubscribeAudioUids")
-    )
-    subscribe_video_uids: AllowList | None = None
-    un_subscribe_video_uids: BlockList | None = Field(
-        None, validation_alias=AliasChoices("unSubscribeVideoUids", "unsubscribeVideoUids")
-    )
     subscribe_uid_group: Annotated[int, _ranged(0, 5)] = 0
     private_params: Text = ""
 
@@ -147,6 +203,15 @@ class RecordingFileConfig(Body):
     av_file_type: Annotated[
         tuple[Literal["hls", "mp4", "mp3"], ...], Field(strict=False, min_length=1, max_length=3)
     ] = ("hls",)
+
+
+class SnapshotConfig(Body):
+    """Screenshots (§2.6)."""
+
+    capture_interval: Annotated[int, _ranged(1, 3600)] = 10  # seconds
+    file_type: Annotated[
+        tuple[Literal["jpg"], ...], Field(strict=False, min_length=1, max_length=1)
+    ]
 
 
 class ExtensionParams(Body):
@@ -177,7 +242,7 @@ class StartRequest(Body):
     token: Token = SecretStr("")
     recording_config: RecordingConfig
     recording_file_config: RecordingFileConfig = RecordingFileConfig()
-    snapshot_config: dict[str, Any] | None = None
+    snapshot_config: SnapshotConfig | None = None
     storage_config: StorageConfig
 
 
@@ -185,3 +250,19 @@ class StopRequest(Body):
     """``clientRequest`` of stop."""
 
     async_stop: Annotated[bool, Field(alias="async_stop")] = False
+
+
+class StreamSubscribe(Body):
+    """Whom to record from now on (§2.9)."""
+
+    audio_uid_list: AudioLists | None = None
+    video_uid_list: VideoLists | None = None
+
+
+class UpdateRequest(Body):
+    """``clientRequest`` of update; blocks beside ``streamSubscribe`` are other modes' or later."""
+
+    stream_subscribe: StreamSubscribe | None = None
+    storage_config: Any = None
+    web_recording_config: Any = None
+    rtmp_publish_config: Any = None

@@ -66,11 +66,11 @@ def blueprint(service: AgoraService, doorman: Doorman, quota: Quota) -> Blueprin
 
     @routes.post(f"{_SESSION}/update")
     def update(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
-        return jsonify(service.later(app_id, resource_id, "update", _document()))
+        return jsonify(service.update(app_id, resource_id, sid, mode, _document()))
 
     @routes.post(f"{_SESSION}/updateLayout")
     def update_layout(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
-        return jsonify(service.later(app_id, resource_id, "updateLayout", _document()))
+        return jsonify(service.update_layout(app_id, resource_id, sid, mode, _document()))
 
     return routes
 

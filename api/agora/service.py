@@ -4,13 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from api.addresses import Border, HostRefused
 from api.agora import storage, translate
 from api.agora.errors import (
     AlreadyRunning,
     InvalidField,
     NoRecordedData,
-    NotAvailable,
     ResourceExpired,
     ResourceMismatch,
     UploadPending,
@@ -20,6 +18,7 @@ from api.agora.resource import Resource, ResourceIds
 from api.control import Control
 from api.document import Document
 from media.errors import Blame, FarmError
+from workers.addresses import Border, HostRefused
 from workers.job.errors import NoCapacity, NotFound
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.status import RecordingStatus
@@ -93,10 +92,30 @@ class AgoraService:
             raise UploadPending("the files are not all uploaded yet, they will be")
         return translate.stopped(outcome, resource_id)
 
-    def later(self, app_id: str, resource_id: str, what: str, document: Document) -> Document:
-        """Calls that the farm does not serve yet."""
-        self._owned(app_id, resource_id, translate.envelope(document))
-        raise NotAvailable(what)
+    def update(
+        self, app_id: str, resource_id: str, sid: str, mode: str, document: Document
+    ) -> Document:
+        """Change whom a recording records, from now on."""
+        accepted_ns = self.clock()
+        outer = translate.envelope(document)
+        resource = self._owned(app_id, resource_id, outer)
+        request = translate.update_request(outer)
+        wanted = translate.update(request, self._running(resource, sid, mode)).wanted
+        self.control.order(sid, wanted, accepted_ns)
+        return translate.started(outer, resource_id, sid)
+
+    def update_layout(
+        self, app_id: str, resource_id: str, sid: str, mode: str, document: Document
+    ) -> Document:
+        """Change how a mix looks, from now on."""
+        accepted_ns = self.clock()
+        outer = translate.envelope(document)
+        resource = self._owned(app_id, resource_id, outer)
+        look = translate.layout_request(outer)
+        if self._running(resource, sid, mode).mode is not Mode.MIX:
+            raise InvalidField("mode", "Only a mix has a layout")
+        self.control.order(sid, look, accepted_ns)
+        return translate.started(outer, resource_id, sid)
 
     def _owned(self, app_id: str, resource_id: str, outer: Envelope) -> Resource:
         resource = self.ids.read(resource_id, app_id)

@@ -8,19 +8,23 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from api.agora import layout, snapshots, subscription
 from api.agora.errors import ChannelNameInvalid, InvalidField, NotAvailable
 from api.agora.models import (
-    EVERYBODY,
     AcquireRequest,
     Body,
     Envelope,
+    LayoutRequest,
     RecordingConfig,
     StartRequest,
     StopRequest,
+    StreamSubscribe,
     TranscodingConfig,
+    UpdateRequest,
 )
 from api.agora.storage import to_storage
 from api.document import Document
+from media.cut.look import Look
 from workers.job.spec import Canvas, Limits, Mode, RecordingSpec, Subscription
 from workers.job.state import State
 from workers.job.status import FileEntry, RecordingStatus, StopOutcome
@@ -35,7 +39,7 @@ _WEB_SCENE, _POSTPONED_SCENE = 1, 2
 _MODES: Final = ("individual", "mix", "web", "raw")
 _FPS: Final = frozenset({1, 7, 10, 15, 24, 30, 60})
 _FULL_HD: Final = 1920 * 1080
-_LAYOUTS: Final = frozenset({0, 1, 2})  # of those known, the ones this farm draws
+_CANVAS: Final = "recordingConfig.transcodingConfig."
 _QUERY_STATUS: Mapping[State, int] = {  # §4.2
     State.QUEUED: 1,
     State.JOINING: 2,
@@ -111,6 +115,7 @@ def start_spec(outer: Envelope, ticket: Ticket) -> tuple[RecordingSpec, StartReq
     _check_outputs(request, ticket.mode)
     _check_recording(config, ticket.mode)
     token = request.token if request.token.get_secret_value() else None
+    picture = config.transcoding_config or TranscodingConfig()
     spec = RecordingSpec(
         sid=ticket.sid,
         app_id=ticket.app_id,
@@ -120,11 +125,17 @@ def start_spec(outer: Envelope, ticket: Ticket) -> tuple[RecordingSpec, StartReq
         channel_url=ticket.channel_url,
         token=token,
         live=config.channel_type == 1,
-        subscription=subscription(config),
-        canvas=canvas(config.transcoding_config or TranscodingConfig()),
+        audio=config.stream_types != 1,
+        video=config.stream_types != 0,
+        subscription=subscription.at_start(config),
+        canvas=canvas(picture),
+        look=layout.look(picture, _CANVAS),
         audio_profile=_profile(config.audio_profile),
         stream_mode=_stream_mode(config, ticket.mode),
         correct_extinf=_correct_extinf(config.private_params),
+        mp4="mp4" in request.recording_file_config.av_file_type,
+        files=not snapshots.only(request),
+        snapshot_s=snapshots.interval_s(request, ticket.mode),
         quality_report=ticket.quality_report,
         storage=to_storage(request.storage_config, ticket.now_ns),
         limits=Limits(max_idle_s=config.max_idle_time),
@@ -133,72 +144,38 @@ def start_spec(outer: Envelope, ticket: Ticket) -> tuple[RecordingSpec, StartReq
     return spec, request
 
 
-def subscription(config: RecordingConfig) -> Subscription:
-    """Whom to record (§2.3).  Raises InvalidField for lists that contradict each other."""
-    audio = _Lists("Audio", config.subscribe_audio_uids, config.un_subscribe_audio_uids)
-    video = _Lists("Video", config.subscribe_video_uids, config.un_subscribe_video_uids)
-    audio.check(excluded=config.stream_types == 1)
-    video.check(excluded=config.stream_types == 0)
-    # Rule 2: a list for one medium alone leaves nothing of the other.
-    return Subscription(
-        audio=config.stream_types != 1 and (audio.given or not video.given),
-        video=config.stream_types != 0 and (video.given or not audio.given),
-        audio_uids=audio.allowed(),
-        video_uids=video.allowed(),
-        not_audio_uids=frozenset(audio.block or ()),
-        not_video_uids=frozenset(video.block or ()),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    """The allow list and the block list of one medium."""
-
-    medium: Literal["Audio", "Video"]
-    allow: tuple[str, ...] | None
-    block: tuple[str, ...] | None
-
-    @property
-    def given(self) -> bool:
-        return self.allow is not None or self.block is not None
-
-    def check(self, *, excluded: bool) -> None:
-        prefix = "subscribe" if self.allow is not None else "unSubscribe"
-        field = f"recordingConfig.{prefix}{self.medium}Uids"
-        if self.given and excluded:
-            raise InvalidField(field, "streamTypes excludes this medium")
-        if self.allow is not None and self.block is not None:
-            raise InvalidField(field, "An allow list and a block list cannot both be given")
-        if self.allow and EVERYBODY in self.allow and len(set(self.allow)) > 1:
-            raise InvalidField(field, f"{EVERYBODY} must stand alone")
-
-    def allowed(self) -> frozenset[str] | None:
-        if self.allow is None or EVERYBODY in self.allow:
-            return None
-        return frozenset(self.allow)
-
-
-def canvas(config: TranscodingConfig) -> Canvas:
-    """The picture of a mix (§2.4).  Raises InvalidField and NotAvailable."""
-    field = "recordingConfig.transcodingConfig"
+def canvas(config: TranscodingConfig, field: str = _CANVAS) -> Canvas:
+    """The picture of a mix (§2.4); ``field`` is where it was written.  Raises InvalidField."""
     if config.width * config.height > _FULL_HD:
-        raise InvalidField(f"{field}.width", "width x height must not exceed 1920 x 1080")
-    if config.mixed_video_layout not in _LAYOUTS:
-        raise NotAvailable(f"{field}.mixedVideoLayout {config.mixed_video_layout}")
-    if config.layout_config:
-        raise InvalidField(f"{field}.layoutConfig", "Only mixedVideoLayout 3 takes one")
-    for name in ("background_image", "default_user_background_image", "background_config"):
-        if getattr(config, name):
-            raise NotAvailable(f"{field}.{TranscodingConfig.model_fields[name].alias}")
+        raise InvalidField(f"{field}width", "width x height must not exceed 1920 x 1080")
     return Canvas(
         width=config.width & ~1,  # 4:2:0 pictures have even sides
         height=config.height & ~1,
         fps=int(config.fps) if config.fps in _FPS else 15,
         bitrate=config.bitrate,
-        layout=_layout(config.mixed_video_layout),
-        max_resolution_uid=config.max_resolution_uid,
-        background_color=config.background_color,
     )
+
+
+def layout_request(outer: Envelope) -> Look:
+    """``clientRequest`` of updateLayout: what is left out returns to its default (§2.9)."""
+    return layout.look(_parse(LayoutRequest, outer.client_request), "")
+
+
+def update_request(outer: Envelope) -> UpdateRequest:
+    """``clientRequest`` of update.  Raises InvalidField and NotAvailable."""
+    request = _parse(UpdateRequest, outer.client_request)
+    for name, field in UpdateRequest.model_fields.items():
+        if name != "stream_subscribe" and getattr(request, name) is not None:
+            raise NotAvailable(f"update of {field.alias}")
+    if request.stream_subscribe is None:
+        raise InvalidField("streamSubscribe", "It is required")
+    return request
+
+
+def update(request: UpdateRequest, status: RecordingStatus) -> Subscription:
+    """Whom to record from now on.  Raises InvalidField."""
+    lists = request.stream_subscribe or StreamSubscribe()
+    return subscription.updated(lists, may_hear=status.audio, may_see=status.video)
 
 
 def acquired(outer: Envelope, resource_id: str) -> Document:
@@ -235,19 +212,35 @@ def _frame(status: RecordingStatus, resource_id: str, server: Document) -> Docum
 
 
 def _status_number(status: RecordingStatus) -> int:
-    """5 once a file is in the bucket, also while another recorder takes over."""
+    """5 once a file is in the bucket, also while another recorder takes over.
+
+    Of screenshots no list is kept: there it is 5 once there is media.
+    """
     recording = status.state in {State.JOINING, State.RECORDING}
-    return _FILES_SEEN if recording and status.files else _QUERY_STATUS[status.state]
+    seen = status.files or (status.snapshots and status.slice_start_ms)
+    return _FILES_SEEN if recording and seen else _QUERY_STATUS[status.state]
 
 
 def _file_list(status: RecordingStatus) -> Document:
-    """Always there, from the first query on: the Go client tells the modes apart by it."""
-    if status.mode is Mode.MIX:
+    """Always there, from the first query on: the Go client tells the modes apart by it.
+
+    And by its absence: with screenshots there is none (§4.3).
+    """
+    if status.snapshots:
+        return {}
+    if status.mode is Mode.MIX and not status.mp4:
         return {"fileListMode": "string", "fileList": status.files[0].name if status.files else ""}
-    return {"fileListMode": "json", "fileList": [_file(entry) for entry in status.files]}
+    files = sorted(status.files, key=_listed_at) if status.mp4 else status.files
+    return {"fileListMode": "json", "fileList": [file(entry) for entry in files]}
 
 
-def _file(entry: FileEntry) -> Document:
+def _listed_at(entry: FileEntry) -> tuple[bool, int]:
+    """MP4 files in order, then the playlist (§4.4)."""
+    return entry.name.endswith(".m3u8"), entry.slice_start_ms
+
+
+def file(entry: FileEntry) -> Document:
+    """A file as answers list it (§4.3)."""
     return {
         "fileName": entry.name,
         "trackType": entry.track_type,
@@ -271,16 +264,9 @@ def _check_channel(cname: str, *, web: bool) -> None:
 def _check_outputs(request: StartRequest, wanted: Mode) -> None:
     kinds = set(request.recording_file_config.av_file_type)
     field = "recordingFileConfig.avFileType"
-    if wanted is Mode.MIX:
-        if kinds == {"hls", "mp4"}:
-            raise NotAvailable(f'{field} ["hls","mp4"]')
-        if request.snapshot_config is not None:
-            raise InvalidField("snapshotConfig", "Only individual mode takes snapshots")
-    if kinds != {"hls"}:
+    if kinds != {"hls"} and (wanted is Mode.INDIVIDUAL or kinds != {"hls", "mp4"}):
         right = '["hls"]' if wanted is Mode.INDIVIDUAL else '["hls"] or ["hls","mp4"]'
         raise InvalidField(field, f"It must be {right}")
-    if request.snapshot_config is not None:
-        raise NotAvailable("snapshotConfig")
 
 
 def _check_recording(config: RecordingConfig, wanted: Mode) -> None:
@@ -306,11 +292,6 @@ def _correct_extinf(private_params: str) -> bool:
     except (ValueError, RecursionError):
         raise InvalidField("recordingConfig.privateParams", "It must hold JSON") from None
     return isinstance(params, dict) and params.get("correctEXTINF") is True
-
-
-def _layout(number: int) -> Literal[0, 1, 2, 3]:
-    layouts: tuple[Literal[0, 1, 2, 3], ...] = (0, 1, 2, 3)
-    return layouts[number]
 
 
 def _profile(number: int) -> Literal[0, 1, 2]:

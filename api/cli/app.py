@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,6 +52,42 @@ class Audio(StrEnum):
     PCMA = "pcma"
     G722 = "g722"
     NONE = "none"
+
+
+class Mixed(StrEnum):
+    """What the publishers of a measured mix send."""
+
+    VP8 = "vp8"
+    H264 = "h264"
+
+
+class Frame(StrEnum):
+    """The sizes that mixes are measured in."""
+
+    SMALL = "640x360"
+    LARGE = "1280x720"
+
+
+class Rate(StrEnum):
+    """Pictures per second that mixes are measured with."""
+
+    FIFTEEN = "15"
+    THIRTY = "30"
+
+
+class Output(StrEnum):
+    """What is made of a recording."""
+
+    MIX = "mix"
+    INDIVIDUAL = "individual"
+
+
+class Streams(StrEnum):
+    """How the media of each publisher is stored."""
+
+    DEFAULT = "default"
+    STANDARD = "standard"
+    ORIGINAL = "original"
 
 
 class Screen(StrEnum):
@@ -205,6 +241,47 @@ def demo(
 
 
 @main.command()
+def recut(
+    sid: Annotated[str, typer.Argument(help="The recording; its tape must still be there.")],
+    mode: Annotated[Output | None, typer.Option(help="What to make of it.")] = None,
+    layout: Annotated[int | None, typer.Option(min=0, max=2, help="Of a mix.")] = None,
+    width: Annotated[int | None, typer.Option(min=16, max=1920, help="Pixels.")] = None,
+    height: Annotated[int | None, typer.Option(min=16, max=1920, help="Pixels.")] = None,
+    fps: Annotated[int | None, typer.Option(min=1, max=60)] = None,
+    bitrate: Annotated[int | None, typer.Option(min=1, max=6500, help="kbit/s.")] = None,
+    publishers: Annotated[str | None, typer.Option(help="These only: 123,456")] = None,
+    format: Annotated[  # noqa: A002  # the option's name; the builtin is not used here
+        str | None, typer.Option(help="hls; hls,mp4 of a mix; webm of individual media")
+    ] = None,
+    stream_mode: Annotated[
+        Streams | None, typer.Option(help="How individual media is stored.")
+    ] = None,
+    body: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A JSON file with the whole request."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until every file is there.")] = False,
+    data: Annotated[Path, typer.Option(help="The data directory of the farm.")] = Path("data"),
+) -> None:
+    """Cut a recording again from its tape: another layout, canvas, list of publishers or format."""
+    from api.cli.recut import read_body
+    from api.cli.recut import recut as cut_again
+
+    picture = {"mixedVideoLayout": layout, "width": width, "height": height}
+    picture |= {"fps": fps, "bitrate": bitrate}
+    options = {
+        "mode": mode and mode.value,
+        "transcodingConfig": _given(picture) or None,
+        "publishers": publishers and dict.fromkeys(("audio", "video"), publishers.split(",")),
+        "avFileType": format and format.split(","),
+        "streamMode": stream_mode and stream_mode.value,
+    }
+    with _errors_said():
+        request = read_body(body) if body is not None else {}
+        cut_again(data, sid, request | _given(options), wait=wait, say=_say)
+
+
+@main.command()
 def doctor(
     data: Annotated[Path, typer.Option(help="The data directory of a farm.")] = Path("data"),
 ) -> None:
@@ -237,6 +314,40 @@ def bench_capture(
     )
     with _errors_said():
         load("media.bench.capture", "main")(plan, as_json=json)
+
+
+@bench.command("mix")
+def bench_mix(
+    publishers: Annotated[str, typer.Option(help="How many there are, in each mix.")] = "2,4,9,16",
+    size: Annotated[
+        list[Frame] | None, typer.Option(help="Of the canvas and of what is published.")
+    ] = None,
+    video: Annotated[list[Mixed] | None, typer.Option(help="What is published.")] = None,
+    fps: Annotated[list[Rate] | None, typer.Option(help="Of the canvas.")] = None,
+    seconds: Annotated[int, typer.Option(min=2, max=60, help="Of each mix.")] = 15,
+    repeat: Annotated[int, typer.Option(min=1, help="The least CPU of so many counts.")] = 3,
+    only: Annotated[list[str] | None, typer.Option(help="tapefarm, ffmpeg, cutters.")] = None,
+    json: Json = False,
+) -> None:
+    """CPU of a mixed slice, and how it looks, beside one ffmpeg process on the same media."""
+    try:
+        counts = tuple(map(int, publishers.split(",")))
+    except ValueError:
+        raise typer.BadParameter("numbers with commas between them: --publishers 2,4") from None
+    asked = {
+        "publishers": counts,
+        "sizes": tuple(tuple(map(int, one.split("x"))) for one in size or ()),
+        "codecs": tuple(one.value for one in video or ()),
+        "rates": tuple(int(one) for one in fps or ()),
+        "only": tuple(only or ()),
+    }
+    plan = load("media.bench.mix", "Plan")(
+        seconds=seconds, repeat=repeat, **{name: value for name, value in asked.items() if value}
+    )
+    with _errors_said():
+        complete = load("media.bench.mix", "main")(plan, as_json=json)
+    if not complete:
+        raise typer.Exit(1)
 
 
 @tape.command("info")
@@ -291,6 +402,11 @@ def _run_role(module: str, role: str, config: Path | None) -> None:
     configure(settings.log_format, settings.log_level, role)
     with _errors_said():
         load(module, "run")(settings)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Those that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _say(line: str) -> None:

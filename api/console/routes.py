@@ -1,14 +1,20 @@
 """Routes of the console: a recording seen from outside every dialect."""
 
+import math
 from typing import Final
+from uuid import uuid4
 
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.auth import BadCredentials, Doorman, NoCredentials
+from api.console import cuts
 from api.control import Control
-from media.errors import FarmError
-from workers.job.errors import NotFound
+from api.document import Document, parse
+from api.quota import Quota, RateExceeded
+from media.errors import Blame, FarmError
+from workers.job.errors import NoTape, NoTapeYet, NotFound, TooManyCuts
 from workers.job.status import RecordingStatus
 
 PREFIX: Final = "/console/api"
@@ -20,7 +26,7 @@ class NotYet(FarmError):
     """The recording has not ended, so there is no last word about it."""
 
 
-def blueprint(control: Control, doorman: Doorman) -> Blueprint:
+def blueprint(control: Control, doorman: Doorman, quota: Quota) -> Blueprint:
     """The routes over a farm; a customer sees the recordings of the apps it owns."""
     routes = Blueprint("console", __name__, url_prefix=PREFIX)
 
@@ -40,7 +46,26 @@ def blueprint(control: Control, doorman: Doorman) -> Blueprint:
             raise NotYet("the recording goes on; its report is written at its end")
         raise NotFound("no report was asked for, or it is forgotten")
 
+    @routes.get("/recordings/<sid>")
+    def recording(sid: str) -> Response:
+        """A recording, its files, and what it can be cut again from."""
+        return jsonify(cuts.recording(_owned(control, doorman, sid), control.tape(sid)))
+
+    @routes.post("/recordings/<sid>/cuts")
+    def cut_again(sid: str) -> tuple[Response, int]:
+        """Cut a recording again from its tape."""
+        quota.take(_owned(control, doorman, sid).app_id)
+        again = cuts.read(_document())
+        return jsonify(cuts.accepted(control.cut_again(sid, again, uuid4().hex))), 202
+
     return routes
+
+
+def _document() -> Document:
+    raw = request.get_data(cache=False)
+    if len(raw) >= (request.max_content_length or math.inf):
+        raise RequestEntityTooLarge  # a chunked body ends at the limit without a word
+    return parse(raw, request.headers.get("Content-Type"))
 
 
 def _owned(control: Control, doorman: Doorman, sid: str) -> RecordingStatus:
@@ -70,7 +95,11 @@ def _status(error: FarmError) -> int:
             return 401
         case NotFound():
             return 404
-        case NotYet():
+        case NotYet() | NoTapeYet():
             return 409
+        case NoTape():
+            return 410
+        case TooManyCuts() | RateExceeded():
+            return 429
         case _:
-            return 503
+            return 400 if error.blame is Blame.CUSTOMER else 503

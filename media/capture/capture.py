@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from media.capture.cast import Cast
 from media.capture.deck import Deck
 from media.capture.idle import Idle
 from media.capture.observer import CaptureObserver
@@ -19,6 +20,7 @@ from media.channels.base import (
     Occupancy,
     PublisherJoined,
     PublisherLeft,
+    PublisherStopped,
     RoomClosed,
     TrackMuted,
     Wants,
@@ -29,7 +31,7 @@ from media.rtc import steady
 from media.rtc.drain import Drain
 from media.rtc.network import ON_THIS_HOST, Network
 from media.rtc.rounds import beat
-from media.tape.model import NS, Kind, Source
+from media.tape.model import NS, Source
 from media.tape.writer import TapeWriter
 
 TICK_S = 0.25
@@ -39,12 +41,6 @@ STEADY_S = 30.0  # in the channel for so long: back-off begins anew
 GRACE_S = 300.0  # a channel that cannot be reached counts as empty only after this
 
 log = structlog.get_logger(__name__)
-
-
-def kind_of(source: Source) -> Kind:
-    """What a source carries."""
-    video = source in (Source.CAMERA, Source.SCREEN)
-    return Kind.VIDEO if video else Kind.AUDIO
 
 
 class Capture:
@@ -79,10 +75,11 @@ class Capture:
         self._observer = observer
         self._tls = network.tls
         self._deck = Deck(writer, observer, track_prefix, int(keyframe_every_s * NS))
-        self._rack = Rack(self._deck, drain, network)
+        self._cast = Cast(self._deck, wants)
+        self._rack = Rack(self._deck, drain, network, wants)
+        self._channel: Channel | None = None
         self._idle = Idle(live=live, max_idle_s=max_idle_s, now_s=time.monotonic())
         self._idle_changed = asyncio.Event()
-        self._publishers: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> str:
         """Record until ``"stopped"``, ``"idle"`` or ``"refused: <why>"``."""
@@ -104,6 +101,17 @@ class Capture:
     def request_keyframes(self) -> None:
         """Ask every video track for a keyframe, each at most once a second."""
         self._rack.request_keyframes(steady.now_ns())
+
+    def want(self, wants: Wants, at_ns: int) -> None:
+        """Record these from now on, and nobody else; the tape says so from ``at_ns`` on.
+
+        That may lie a moment back, but not before the beginning of the tape's open part.
+        """
+        self._wants = wants
+        self._cast.want(wants, at_ns)
+        self._rack.want(wants)
+        if self._channel is not None:
+            self._channel.want(wants)
 
     async def _until_stopped(self, stop: asyncio.Event) -> str:
         await stop.wait()
@@ -147,6 +155,7 @@ class Capture:
             simulcast_substream=self._simulcast_substream,
             tls=self._tls,
         )
+        self._channel = channel
         try:
             await self._join(channel)
             async for event in channel.events():
@@ -155,6 +164,7 @@ class Capture:
                     return f"refused: {event.reason}"
             raise ChannelError("the channel ended its events without a reason")
         finally:
+            self._channel = None
             await self._leave(channel)
 
     async def _join(self, channel: Channel) -> None:
@@ -177,6 +187,8 @@ class Capture:
                 self._joined(uid)
             case PublisherLeft(uid):
                 self._left(uid)
+            case PublisherStopped(uid):
+                self._stopped(uid)
             case TrackMuted(uid, source, muted):
                 self._muted(uid, source, muted=muted)
             case Occupancy(others):
@@ -186,27 +198,28 @@ class Capture:
         self._idle_changed.set()
 
     def _joined(self, uid: str) -> None:
-        if uid == self._uid:
-            return
-        self._idle.joined(uid, time.monotonic())
-        if self._wants.kinds(uid) and uid not in self._publishers:
-            self._publishers.add(uid)
-            self._deck.publisher(uid, there=True)
+        if uid != self._uid:
+            self._idle.joined(uid, time.monotonic())
+            self._cast.joined(uid)
 
     def _left(self, uid: str) -> None:
+        self._rest(uid)
+        self._cast.left(uid)
+
+    def _stopped(self, uid: str) -> None:
+        self._rest(uid)
+        self._cast.stopped(uid)
+
+    def _rest(self, uid: str) -> None:
         self._idle.left(uid, time.monotonic())
-        if uid in self._publishers:
-            self._publishers.remove(uid)
-            self._deck.publisher(uid, there=False)
-            self._deck.troubles.left(uid)
+        self._deck.troubles.left(uid)
 
     def _muted(self, uid: str, source: Source, *, muted: bool) -> None:
-        if uid in self._publishers and self._wants.track(uid, kind_of(source)):
-            self._deck.muted(uid, source, muted=muted)
+        if self._cast.muted(uid, source, muted=muted):
             self._rack.mute(uid, source, muted=muted)
 
     def _nobody(self) -> None:
-        for uid in sorted(self._publishers):
+        for uid in self._cast.there:
             self._left(uid)
         self._idle.lost(time.monotonic(), GRACE_S)
 
@@ -223,4 +236,3 @@ class Capture:
             task.cancel()
         await asyncio.wait(tasks, timeout=LEAVE_S + 1)
         await self._rack.close()
-        self._publishers.clear()

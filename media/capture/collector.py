@@ -1,4 +1,4 @@
-"""The cyclic garbage collector in a process that records."""
+"""The cyclic garbage collector in a process that records or cuts."""
 
 import gc
 

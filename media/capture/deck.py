@@ -73,15 +73,15 @@ class Deck:
             TapeEvent(EventType.TALLY, self._open(at_ns), track=track.id, counts=counts)
         )
 
-    def publisher(self, uid: str, *, there: bool) -> None:
-        """A publisher came or went."""
+    def publisher(self, uid: str, *, there: bool, at_ns: int | None = None) -> None:
+        """A publisher came or went, now or a moment ago."""
         kind = EventType.JOINED if there else EventType.LEFT
-        self.writer.event(TapeEvent(kind, steady.now_ns(), uid=uid))
+        self.writer.event(TapeEvent(kind, at_ns or steady.now_ns(), uid=uid))
 
-    def muted(self, uid: str, source: Source, *, muted: bool) -> None:
-        """A publisher muted or unmuted a track."""
+    def muted(self, uid: str, source: Source, *, muted: bool, at_ns: int | None = None) -> None:
+        """A publisher muted or unmuted a track, now or a moment ago."""
         kind = EventType.MUTED if muted else EventType.UNMUTED
-        self.writer.event(TapeEvent(kind, steady.now_ns(), uid=uid, source=source))
+        self.writer.event(TapeEvent(kind, at_ns or steady.now_ns(), uid=uid, source=source))
 
     def count(self, packets: int, lost: int) -> None:
         """Report what a tap received and gave up since its last report."""

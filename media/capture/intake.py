@@ -47,6 +47,8 @@ class Intake:
         self._sections = Sections()
         self._streams: dict[int, Stream] = {}
         self._ended: dict[int, str] = {}  # mids of SSRCs whose m-line is no more
+        self._wanted = frozenset(Kind)
+        self._unwanted: set[int] = set()  # SSRCs of other kinds
         self._allowance = Allowance()
         self._repairs = Repairs()
         self._early: dict[int, rtcp.SenderReport] = {}  # of SSRCs without a packet yet
@@ -84,8 +86,18 @@ class Intake:
             elif _means_another(section, stream):
                 stream.renew()
 
+    def want(self, kinds: frozenset[Kind]) -> None:
+        """Take these kinds alone from now on; tracks of others end."""
+        self._wanted = kinds
+        self._unwanted.clear()
+        for stream in tuple(self._streams.values()):
+            if stream.track.kind not in kinds:
+                self._end_stream(stream)
+
     def ask_first_keyframes(self) -> None:
         """At once, without waiting for a first packet."""
+        if Kind.VIDEO not in self._wanted:
+            return
         ssrcs = [ssrc for ssrc in self._sections.video_ssrcs() if ssrc not in self._streams]
         self._feedback.first_keyframes(ssrcs, steady.now_ns())
 
@@ -209,7 +221,8 @@ class Intake:
 
     def _unknown(self, packet: bytes, at: Arrival) -> Stream | None:
         """A packet of an SSRC that is no stream's; the new stream if it is the first of one."""
-        if self._over or int.from_bytes(packet[8:12], "big") in self._ended:
+        ssrc = int.from_bytes(packet[8:12], "big")
+        if self._over or ssrc in self._ended or ssrc in self._unwanted:
             return None
         if packet[1] & 0x7F in self._sections.retransmits:
             self._repair(packet, at)
@@ -220,6 +233,10 @@ class Intake:
         """The first packet of an SSRC; None if it is not for the tape."""
         _, second, seq, _, ssrc = _header(packet)
         section = self._sections.find(ssrc, second & 0x7F, packet)
+        if section is not None and section.kind not in self._wanted:
+            if len(self._unwanted) < MAX_STREAMS:
+                self._unwanted.add(ssrc)
+            return None
         stream = self._begin(section, ssrc, second & 0x7F, seq, at)
         if stream is None:
             return None

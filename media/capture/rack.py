@@ -4,6 +4,7 @@ import asyncio
 
 from media.capture.deck import Deck
 from media.capture.tap import RtpTap
+from media.channels.base import EVERYBODY, Wants
 from media.rtc.drain import Drain
 from media.rtc.network import ON_THIS_HOST, Network
 from media.tape.model import Source
@@ -15,8 +16,15 @@ TICKS_PER_DROPS = 8  # the kernel's drops are looked at every 2 s: a system call
 class Rack:
     """Opens taps for a channel adapter, and does for all of them what is due."""
 
-    def __init__(self, deck: Deck, drain: Drain, network: Network = ON_THIS_HOST) -> None:
+    def __init__(
+        self,
+        deck: Deck,
+        drain: Drain,
+        network: Network = ON_THIS_HOST,
+        wants: Wants = EVERYBODY,
+    ) -> None:
         self._network = network
+        self._wants = wants
         self._deck = deck
         self._ticks = 0
         self._drain = drain
@@ -32,8 +40,15 @@ class Rack:
             network=self._network,
             on_closed=self._taps.discard,
         )
+        tap.want(self._wants.kinds(uid))
         self._taps.add(tap)
         return tap
+
+    def want(self, wants: Wants) -> None:
+        """From now on the taps put these on tape, and nobody else; whatever still arrives."""
+        self._wants = wants
+        for tap in self._taps:
+            tap.want(wants.kinds(tap.uid))
 
     def unheard(self, uid: str, reason: str, *, screen: bool = False) -> None:
         """See :class:`media.channels.base.Taps`."""

@@ -124,6 +124,12 @@ class RtpTap:
         """The publisher muted or unmuted a track."""
         self._intake.mute(source, muted=muted)
 
+    def want(self, kinds: frozenset[Kind]) -> None:
+        """Take these kinds alone from now on; what arrives of others is dropped."""
+        self._intake.want(kinds)
+        if self._heard:
+            self._intake.ask_first_keyframes()
+
     @property
     def uid(self) -> str:
         """Whom this tap hears."""

@@ -37,6 +37,9 @@ class Wants:
         return wanted and uid not in denied and (allowed is None or uid in allowed)
 
 
+EVERYBODY = Wants()
+
+
 @dataclass(frozen=True, slots=True)
 class PublisherJoined:
     """A publisher is in the channel (also sent for each one already there at join)."""
@@ -47,6 +50,13 @@ class PublisherJoined:
 @dataclass(frozen=True, slots=True)
 class PublisherLeft:
     """A publisher left the channel or vanished."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherStopped:
+    """A publisher sends nothing any more and stays in the channel; who sends again joins again."""
 
     uid: str
 
@@ -74,7 +84,9 @@ class RoomClosed:
     reason: str
 
 
-ChannelEvent = PublisherJoined | PublisherLeft | TrackMuted | Occupancy | RoomClosed
+ChannelEvent = (
+    PublisherJoined | PublisherLeft | PublisherStopped | TrackMuted | Occupancy | RoomClosed
+)
 
 
 class Tap(Protocol):
@@ -134,6 +146,10 @@ class Channel(Protocol):
 
     def events(self) -> AsyncIterator[ChannelEvent]:
         """What happens in the room; ends after one RoomClosed, never before."""
+        ...
+
+    def want(self, wants: Wants) -> None:
+        """From now on these are to be heard, and nobody else; at any time, does not wait."""
         ...
 
     async def leave(self) -> None:

@@ -18,6 +18,7 @@ from media.channels.base import (
     Occupancy,
     PublisherJoined,
     PublisherLeft,
+    PublisherStopped,
     RoomClosed,
     Taps,
     TrackMuted,
@@ -50,7 +51,8 @@ class _Session:
     """One WHIP session of a publisher as we know it."""
 
     joined_ns: int
-    subscription: Subscription | None
+    # By what they are for: who is heard already is not cut off when more is wanted.
+    subscriptions: dict[frozenset[Kind], Subscription] = field(default_factory=dict)
     muted: dict[Kind, bool] = field(default_factory=dict)
 
 
@@ -84,6 +86,7 @@ class RoomChannel:
         self._queue: asyncio.Queue[ChannelEvent | ChannelError] = asyncio.Queue(QUEUE)
         self._sessions: dict[Key, _Session] = {}
         self._listeners: set[str] = set()
+        self._stopped: set[str] = set()  # who published, and only listens now
         self._others = -1
         self._http: aiohttp.ClientSession | None = None
         self._follower: asyncio.Task[None] | None = None
@@ -115,6 +118,12 @@ class RoomChannel:
             yield event
             if isinstance(event, RoomClosed):
                 return
+
+    def want(self, wants: Wants) -> None:
+        """From now on these are to be heard, and nobody else."""
+        self._wants = wants
+        for key, session in self._sessions.items():
+            self._adjust(key, session)
 
     async def leave(self) -> None:
         """Close every tap and the event stream; bounded, idempotent."""
@@ -196,6 +205,7 @@ class RoomChannel:
                 self._listeners.add(str(data["uid"]))
             case "listener_left":
                 self._listeners.discard(str(data["uid"]))
+                return self._gone_for_good()
         return []
 
     def _reconcile(self, snapshot: dict[str, Any]) -> list[ChannelEvent]:
@@ -211,15 +221,16 @@ class RoomChannel:
                 events += self._came(key, row)
             for kind in Kind:
                 events += self._muted(key, kind, bool(row["muted"][kind.value]))
-        return events
+        return events + self._gone_for_good()
 
     def _came(self, key: Key, row: dict[str, Any]) -> list[ChannelEvent]:
-        events = self._gone(key)
-        known = self._there(key[0])
+        events, uid = self._gone(key), key[0]
+        if not self._there(uid):
+            events.append(PublisherJoined(uid))
         joined_ns = int(row["joined_ns"] if "joined_ns" in row else row["at_ns"])
-        self._sessions[key] = _Session(joined_ns, self._subscribe(key))
-        if not known:
-            events.append(PublisherJoined(key[0]))
+        self._sessions[key] = session = _Session(joined_ns)
+        self._adjust(key, session)
+        self._stopped.discard(uid)
         for kind in Kind:
             events += self._muted(key, kind, bool(row.get("muted", {}).get(kind.value)))
         return events
@@ -228,15 +239,25 @@ class RoomChannel:
         session = self._sessions.pop(key, None)
         if session is None:
             return []
+        uid, source = key
         self._unsubscribe(session)
-        if not self._there(key[0]):
-            return [PublisherLeft(key[0])]
-        # The publisher's other session stays, so no leaving ends the mutes of this one.
-        return [
-            TrackMuted(key[0], source_of(kind, screen=key[1] == "screen"), False)
-            for kind, muted in session.muted.items()
-            if muted
-        ]
+        if not self._there(uid) and uid not in self._listeners:
+            return [PublisherLeft(uid)]
+        events: list[ChannelEvent] = []
+        if not self._there(uid):
+            self._stopped.add(uid)
+            events.append(PublisherStopped(uid))
+        # The publisher stays, so no leaving ends the mutes of this session.
+        for kind, muted in session.muted.items():
+            if muted:
+                events.append(TrackMuted(uid, source_of(kind, screen=source == "screen"), False))
+        return events
+
+    def _gone_for_good(self) -> list[ChannelEvent]:
+        """Who stopped and does not listen any more either."""
+        gone = sorted(self._stopped - self._listeners)
+        self._stopped &= self._listeners
+        return [PublisherLeft(uid) for uid in gone]
 
     def _muted(self, key: Key, kind: Kind, muted: bool) -> list[ChannelEvent]:
         session = self._sessions.get(key)
@@ -252,11 +273,19 @@ class RoomChannel:
     def _key(self, row: dict[str, Any]) -> Key:
         return str(row["uid"]), "screen" if row.get("source") == "screen" else "camera"
 
-    def _subscribe(self, key: Key) -> Subscription | None:
+    def _adjust(self, key: Key, session: _Session) -> None:
+        """Listen to what is wanted; a connection that brings more than that is kept."""
+        uid = key[0]
+        kinds = self._wants.kinds(uid) if uid != self._uid else frozenset()
+        for taken in tuple(session.subscriptions):
+            if not taken & kinds:
+                self._close(session.subscriptions.pop(taken))
+        missing = kinds.difference(*session.subscriptions)
+        if missing:
+            session.subscriptions[missing] = self._subscribe(key, missing)
+
+    def _subscribe(self, key: Key, kinds: frozenset[Kind]) -> Subscription:
         uid, source = key
-        kinds = self._wants.kinds(uid)
-        if not kinds or uid == self._uid:
-            return None
         screen = source == "screen"
         query = {"source": "screen"} if screen else {}
         url = f"{self._base}/whep/{self._cname}/{quote(uid, safe='')}?"
@@ -270,10 +299,14 @@ class RoomChannel:
         )
 
     def _unsubscribe(self, session: _Session) -> None:
-        if session.subscription is not None:
-            task = asyncio.create_task(session.subscription.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+        for subscription in session.subscriptions.values():
+            self._close(subscription)
+        session.subscriptions.clear()
+
+    def _close(self, subscription: Subscription) -> None:
+        task = asyncio.create_task(subscription.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def _http_session(self) -> aiohttp.ClientSession:
         if self._http is None:

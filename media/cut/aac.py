@@ -76,17 +76,17 @@ def frame_ticks(frame: int) -> int:
 def encode(pcm: Pcm, span: Span, profile: Profile) -> list[bytes]:
     """The raw AAC frames of ``span``; ``pcm`` holds ``span.samples`` from ``span.sample``."""
     context = _encoder(profile)
-    frames: dict[int, bytes] = {}
-    for i in range(span.samples // FRAME):
-        block = np.ascontiguousarray(pcm[:, i * FRAME : (i + 1) * FRAME])
-        sound = av.AudioFrame.from_ndarray(block, format="fltp", layout=_layout(profile))
-        sound.sample_rate = opus.RATE
-        # Counted from 0 so that the encoder's own delay is the same in every slice.
-        sound.pts = i * FRAME
-        for packet in context.encode(sound):
-            if packet.pts is not None:
-                # The first packet, at -1024, is the encoder's priming.
-                frames[span.first - LEAD_FRAMES + packet.pts // FRAME] = bytes(packet)
+    sound = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(pcm), format="fltp", layout=_layout(profile)
+    )
+    sound.sample_rate = opus.RATE
+    sound.pts = 0  # so that the encoder's own delay is the same in every slice
+    frames = {
+        # The first packet, at -1024, is the encoder's priming.
+        span.first - LEAD_FRAMES + packet.pts // FRAME: bytes(packet)
+        for packet in context.encode(sound)
+        if packet.pts is not None
+    }
     try:
         return [frames[j] for j in range(span.first, span.last)]
     except KeyError as missing:

@@ -1,7 +1,7 @@
 """What one unit of individual cuts leaves for the next: plain JSON, one row per line."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from media.cut.lines import Line
@@ -44,15 +44,43 @@ class LineState:
     forced: bool = False  # the open segment does not begin with a key frame
     width: int = 0  # of its picture, pixels
     height: int = 0
+    rotation: int = 0  # of its first picture, see Frame.rotation
     mark: Mark | None = None  # copied lines: everything up to here is done
     frame: int | None = None  # AAC lines: first grid frame of the open segment
     done: int | None = None  # AAC lines: grid frames before this one are done
 
 
-def load(cursor: Mapping[str, Any]) -> dict[Line, LineState]:
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a recording stands between two units."""
+
+    lines: Mapping[Line, LineState] = field(default_factory=dict)
+    copies: Mapping[Line, LineState] = field(default_factory=dict)  # of sound, beside its AAC
+    cameras: Mapping[str, str] = field(default_factory=dict)  # Codec.key last seen, by uid
+
+
+def load(cursor: Mapping[str, Any]) -> Cursor:
     """The states by line; an empty cursor is the start of a recording."""
+    return Cursor(
+        _states(cursor.get("lines", ())),
+        _states(cursor.get("copies", ())),
+        dict(cursor.get("cameras", {})),
+    )
+
+
+def dump(cursor: Cursor) -> dict[str, Any]:
+    """The inverse of :func:`load`."""
+    rows: dict[str, Any] = {"lines": _rows(cursor.lines)}
+    if cursor.copies:
+        rows["copies"] = _rows(cursor.copies)
+    if cursor.cameras:
+        rows["cameras"] = dict(sorted(cursor.cameras.items()))
+    return rows
+
+
+def _states(rows: Iterable[Mapping[str, Any]]) -> dict[Line, LineState]:
     states = {}
-    for row in cursor.get("lines", ()):
+    for row in rows:
         fields = dict(row["state"])
         if fields["mark"] is not None:
             fields["mark"] = Mark(**fields["mark"])
@@ -60,12 +88,8 @@ def load(cursor: Mapping[str, Any]) -> dict[Line, LineState]:
     return states
 
 
-def dump(states: Iterable[tuple[Line, LineState]]) -> dict[str, Any]:
-    """The inverse of :func:`load`."""
-    rows = sorted(states, key=lambda row: row[0])
-    return {
-        "lines": [
-            {"uid": line.uid, "source": line.source.value, "state": asdict(state)}
-            for line, state in rows
-        ]
-    }
+def _rows(states: Mapping[Line, LineState]) -> list[dict[str, Any]]:
+    return [
+        {"uid": line.uid, "source": line.source.value, "state": asdict(state)}
+        for line, state in sorted(states.items())
+    ]

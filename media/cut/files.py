@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from media.cut import aac, sound_packet
 from media.cut.copying import Run
@@ -11,7 +10,9 @@ from media.cut.model import Container, Segment
 from media.cut.sound import render
 from media.cut.transcoding import Piece
 from media.mux import adts, opus_ts
+from media.mux.codec_name import codec_name
 from media.mux.mpegts import TransportStream, TsPacket, ticks
+from media.mux.opus_webm import OpusFile
 from media.mux.output import complete
 from media.mux.wav import WavFile
 from media.mux.webm import WebmFile
@@ -21,8 +22,13 @@ _TS = frozenset(("h264", "opus"))  # the others cannot be put into a transport s
 _RESET_NS = NS // 10  # clocks that part by more were set anew
 
 
-def copied(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
-    """A segment whose packets are the publisher's own."""
+def copied(
+    line: Line, run: Run, origin_ns: int, out_dir: Path, *, on_grid: bool = False
+) -> Segment:
+    """A segment whose packets are the publisher's own.
+
+    WebM files begin at zero; ``on_grid`` they have the recording's time, as transport streams do.
+    """
     codec = run.frames[0].codec.key
     container: Container = "webm" if line.kind is Kind.VIDEO else "wav"
     if codec in _TS:
@@ -30,7 +36,7 @@ def copied(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
     path = _path(line, run.start_ns, container, out_dir)
     with complete(path) as part:
         if container == "webm":
-            _write_webm(run, part)
+            _write_webm(run, part, origin_ns if on_grid else run.start_ns)
         elif container == "wav":
             _write_wav(run, part)
         elif line.kind is Kind.VIDEO:
@@ -50,6 +56,32 @@ def copied(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
         height=run.height,
         codec=codec,
         resumed=run.resumed,
+        rotation=run.rotation,
+        turns=tuple(run.turns),
+        profile=codec_name(codec, run.frames[0].data),
+    )
+
+
+def opus_webm(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
+    """A segment of Opus packets as they came, in WebM with the recording's time."""
+    path = _path(line, run.start_ns, "webm", out_dir)
+    channels = max(map(sound_packet.channels, run.frames))
+    with complete(path) as part, OpusFile(part, channels) as file:
+        for frame in run.frames:
+            file.write(frame.data, time_ns=frame.time_ns - origin_ns)
+    return Segment(
+        uid=line.uid,
+        kind="audio",
+        source=line.source,
+        container="webm",
+        path=path,
+        start_ns=run.start_ns,
+        duration_s=run.duration_s,
+        discontinuity=run.discontinuity,
+        codec="opus",
+        resumed=run.resumed,
+        profile=codec_name("opus", b""),
+        listed=False,
     )
 
 
@@ -79,12 +111,12 @@ def transcoded(
         discontinuity=piece.resumed,
         codec="aac",
         resumed=piece.resumed,
+        profile=codec_name("aac", b""),
     )
 
 
 def _path(line: Line, start_ns: int, container: Container, out_dir: Path) -> Path:
-    # A uid may hold any character; what is not plain is percent-encoded.
-    return out_dir / f"{quote(line.uid, safe='')}-{line.source.value}-{start_ns}.{container}"
+    return out_dir / f"{line.stem}-{start_ns}.{container}"
 
 
 def _write_opus(run: Run, path: Path, origin_ns: int) -> None:
@@ -103,14 +135,14 @@ def _write_h264(run: Run, path: Path, origin_ns: int) -> None:
             stream.write(TsPacket(index, time, frame.data, frame.keyframe))
 
 
-def _write_webm(run: Run, path: Path) -> None:
+def _write_webm(run: Run, path: Path, zero_ns: int) -> None:
     ends = [frame.time_ns for frame in run.frames[1:]] + [run.end_ns]
     first = run.frames[0]
     with WebmFile(path, first.codec.key, run.width, run.height, first.data) as file:
         for frame, end_ns in zip(run.frames, ends, strict=True):
             file.write(
                 frame.data,
-                time_ns=frame.time_ns - run.start_ns,
+                time_ns=frame.time_ns - zero_ns,
                 duration_ns=end_ns - frame.time_ns,
                 keyframe=frame.keyframe,
             )

@@ -5,26 +5,34 @@ a segment: unit ``k`` finishes every segment that ends before ``slice.end_ns``, 
 ones, by their start, to unit ``k + 1``.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from media.cut import aac, files, sound_clock
+import structlog
+
+from media.cut import aac, files, snapshot, sound_clock
 from media.cut.copying import Splitter
-from media.cut.cursor import LineState, dump, load
+from media.cut.cursor import Cursor, LineState, dump, load
 from media.cut.lines import Line, by_line
 from media.cut.model import CutResult, IndividualSpec, Segment, Slice
 from media.cut.pauses import Pauses, pauses
+from media.cut.standard import Cameras, is_copied
 from media.cut.transcoding import AacSplitter
-from media.tape.model import NS, Frame, Kind
+from media.cut.wishes import Wishes
+from media.tape.model import NS, Frame, Kind, Track
 from media.tape.reader import Tape
 
 # Times may still move a little between two readings; marks keep out what was there already.
 _MARGIN_NS = NS
+_FAR_NS = 60 * NS  # a segment that is open for longer is read by itself, and not all lines with it
 _AAC_LEAD_NS = sound_clock.LEAD_NS + NS
 
+_Frames = dict[str, list[Frame]]
 _Lines = dict[Line, list[list[Frame]]]
+
+log = structlog.get_logger(__name__)
 
 
 def cut_individual(
@@ -39,46 +47,78 @@ def cut_individual(
 ) -> CutResult:
     """Make every segment that ends in this slice; with ``final`` also those still open.
 
-    ``cursor`` is what the unit before returned, ``{}`` at the start of a recording.  The same
-    tape and cursor give the same bytes.
+    And the screenshots that are due in it, if ``spec`` asks for some.  ``cursor`` is what the unit
+    before returned, ``{}`` at the start of a recording.  The same tape and cursor give the same
+    bytes.
     """
-    unit = _Unit(tape, spec, origin_ns, slice, load(cursor), final, out_dir)
-    frames = unit.read()
-    segments: list[Segment] = []
-    states: dict[Line, LineState] = {}
-    for line, tracks in unit.lines(by_line(frames)):
-        made, states[line] = unit.cut(line, tracks)
-        segments += made
-    segments.sort(key=lambda one: (one.start_ns, one.uid, one.source or ""))
-    keep = unit.keep_from_ns(states)
-    return CutResult(tuple(segments), keep, dump(states.items()), frames)
+    wishes = Wishes(spec.wanted, (), spec.only)
+    unit = _Unit(tape, spec, wishes, origin_ns, slice, load(cursor), final, out_dir).listening()
+    frames = unit.read() if spec.files else {}
+    segments, after = unit.cut(by_line(frames)) if spec.files else ([], Cursor())
+    segments += unit.snapshots(frames)
+    segments.sort(key=lambda one: (one.start_ns, one.uid, one.source or "", one.container))
+    keep = unit.keep_from_ns(after, frames)
+    return CutResult(tuple(segments), keep, dump(after), frames if spec.files else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
     tape: Tape
     spec: IndividualSpec
+    wishes: Wishes
     origin_ns: int
     slice: Slice
-    states: dict[Line, LineState]
+    before: Cursor
     final: bool
     out_dir: Path
 
-    def lines(self, found: _Lines) -> Iterator[tuple[Line, list[list[Frame]]]]:
-        """Every line that has frames now, or a segment open."""
-        for line in sorted(found.keys() | self.states.keys()):
-            yield line, found.get(line, [])
+    def listening(self) -> "_Unit":
+        """The same on the part of the tape that is needed, with all that was asked for there."""
+        since_ns = self._reads_from_ns()
+        if self.spec.snapshot_s:
+            since_ns = min(since_ns, self.slice.start_ns - snapshot.OLDEST_NS)
+        near = self.tape.around(since_ns, self.slice.end_ns)
+        events = near.events(0, self.slice.end_ns)
+        return replace(self, tape=near, wishes=Wishes(self.spec.wanted, events, self.spec.only))
 
-    def read(self) -> dict[str, list[Frame]]:
+    def read(self) -> _Frames:
         """Every frame from the first that an open segment needs up to the slice's end."""
-        kinds = {Kind.AUDIO: self.spec.audio, Kind.VIDEO: self.spec.video}
-        starts = [self._from_ns(line.kind, state) for line, state in self.states.items()]
-        fresh = [self._from_ns(kind, LineState()) for kind, wanted in kinds.items() if wanted]
-        return self.tape.frames(
-            max(min([self.slice.start_ns, *fresh, *starts]), self.origin_ns),
-            self.slice.end_ns,
-            tracks=lambda track: kinds[track.kind],
+        kinds, starts = self._kinds(), self._starts()
+        far = {line for line, at_ns in starts.items() if at_ns < self.slice.start_ns - _FAR_NS}
+        near_ns = [at_ns for line, at_ns in starts.items() if line not in far]
+        frames = self._frames(
+            min([*near_ns, *self._fresh()]),
+            lambda track: kinds[track.kind] and Line.of(track) not in far,
         )
+        for line in far:
+            frames |= self._frames(starts[line], lambda track: Line.of(track) == line)  # noqa: B023
+        return frames
+
+    def _frames(self, from_ns: int, wants: Callable[[Track], bool]) -> _Frames:
+        return self.tape.frames(
+            max(from_ns, self.origin_ns),
+            self.slice.end_ns,
+            tracks=lambda track: wants(track) and self.wishes.ever(track),
+        )
+
+    def _kinds(self) -> dict[Kind, bool]:
+        return {Kind.AUDIO: self.spec.audio, Kind.VIDEO: self.spec.video}
+
+    def _reads_from_ns(self) -> int:
+        return min([*self._fresh(), *self._starts().values()])
+
+    def _starts(self) -> dict[Line, int]:
+        """From when on each line is needed that has a segment open."""
+        lines = self.before.lines.items()
+        starts = {line: self._from_ns(line.kind, state) for line, state in lines}
+        for line, state in self.before.copies.items():
+            starts[line] = min(starts.get(line, self.slice.end_ns), self._copy_from_ns(state))
+        return starts
+
+    def _fresh(self) -> list[int]:
+        """From when on lines are needed that have none."""
+        kinds = [kind for kind, on in self._kinds().items() if on]
+        return [self.slice.start_ns, *(self._from_ns(kind, LineState()) for kind in kinds)]
 
     def _from_ns(self, kind: Kind, state: LineState) -> int:
         if self._transcodes(kind):
@@ -86,36 +126,75 @@ class _Unit:
             if state.frame is not None:
                 start = aac.frame_ns(state.frame, self.origin_ns)
             return min(start, self.slice.start_ns) - _AAC_LEAD_NS
+        return self._copy_from_ns(state)
+
+    def _copy_from_ns(self, state: LineState) -> int:
         start = self.slice.start_ns if state.start_ns is None else state.start_ns
         return min(start, self.slice.start_ns) - _MARGIN_NS
 
     def _transcodes(self, kind: Kind) -> bool:
         return kind is Kind.AUDIO and self.spec.stream_mode != "original"
 
-    def cut(self, line: Line, tracks: list[list[Frame]]) -> tuple[list[Segment], LineState]:
-        """The finished segments of one line, and its state after them."""
-        state = self.states.get(line, LineState())
-        begin = self._from_ns(line.kind, state)
-        events = self.tape.events(begin, self.slice.end_ns)
-        silent = pauses(line, self.tape.roster(begin), events)
-        if self._transcodes(line.kind):
-            return self._transcode(line, state, tracks, silent)
-        return self._copy(line, state, tracks, silent)
+    def cut(self, found: _Lines) -> tuple[list[Segment], Cursor]:
+        """The segments that end in this slice, and where everything stands after it."""
+        made = _Made()
+        merges = self._merges()
+        cameras = Cameras(self.before.cameras, found) if merges else Cameras({}, {})
+        for line in sorted(found.keys() | self.before.lines.keys()):
+            tracks = found.get(line, [])
+            if self._transcodes(line.kind):
+                segments, made.lines[line] = self._transcode(line, tracks)
+            else:
+                segments, made.lines[line] = self._copy(line, tracks)
+            made.segments += segments
+            if merges and is_copied(line):
+                segments, made.copies[line] = self._sound_copy(line, tracks, cameras)
+                made.segments += segments
+        after = Cursor(made.lines, made.copies, cameras.after(self.slice.end_ns))
+        return made.segments, after
 
-    def _copy(
-        self, line: Line, state: LineState, tracks: list[list[Frame]], silent: Pauses
-    ) -> tuple[list[Segment], LineState]:
-        begin = self._from_ns(line.kind, state)
-        splitter = Splitter(state, silent)
-        splitter.feed([f for track in tracks for f in track if f.time_ns >= begin])
-        after = splitter.finish(self.slice.end_ns, final=self.final)
-        made = [files.copied(line, run, self.origin_ns, self.out_dir) for run in splitter.closed]
+    def _merges(self) -> bool:
+        """Whether there is a merged index; with one medium ``standard`` is as ``default`` is."""
+        return self.spec.stream_mode == "standard" and self.spec.audio and self.spec.video
+
+    def _pauses(self, line: Line, from_ns: int) -> Pauses:
+        events = self.tape.events(from_ns, self.slice.end_ns)
+        silent = pauses(line, self.tape.roster(from_ns), events)
+        return replace(silent, unwanted=self.wishes.unwanted(line))
+
+    def _copy(self, line: Line, tracks: list[list[Frame]]) -> tuple[list[Segment], LineState]:
+        splitter, after = self._split(line, tracks, self.before.lines.get(line, LineState()))
+        made = [
+            files.copied(line, run, self.origin_ns, self.out_dir, on_grid=self._merges())
+            for run in splitter.closed
+        ]
         return made, after
 
-    def _transcode(
-        self, line: Line, state: LineState, tracks: list[list[Frame]], silent: Pauses
+    def _sound_copy(
+        self, line: Line, tracks: list[list[Frame]], cameras: Cameras
     ) -> tuple[list[Segment], LineState]:
+        """The line's Opus as WebM, as far as its publisher's pictures are WebM."""
+        splitter, after = self._split(line, tracks, self.before.copies.get(line, LineState()))
+        made = [
+            files.opus_webm(line, run, self.origin_ns, self.out_dir)
+            for run in splitter.closed
+            if run.frames[0].codec.key == "opus"
+            and cameras.sent_webm(line.uid, run.start_ns, run.end_ns)
+        ]
+        return made, after
+
+    def _split(
+        self, line: Line, tracks: list[list[Frame]], state: LineState
+    ) -> tuple[Splitter, LineState]:
+        begin = self._copy_from_ns(state)
+        splitter = Splitter(state, self._pauses(line, begin))
+        splitter.feed([f for track in tracks for f in track if f.time_ns >= begin])
+        return splitter, splitter.finish(self.slice.end_ns, final=self.final)
+
+    def _transcode(self, line: Line, tracks: list[list[Frame]]) -> tuple[list[Segment], LineState]:
+        state = self.before.lines.get(line, LineState())
         begin = self._from_ns(line.kind, state)
+        silent = self._pauses(line, begin)
         heard = [silent.audible(f for f in track if f.time_ns >= begin) for track in tracks]
         splitter = AacSplitter(state, heard, silent, origin_ns=self.origin_ns)
         limit = aac.frame_at(self.slice.end_ns, self.origin_ns)
@@ -123,9 +202,32 @@ class _Unit:
         made = [files.transcoded(line, one, heard, self.origin_ns, self.out_dir) for one in pieces]
         return made, after
 
-    def keep_from_ns(self, states: Mapping[Line, LineState]) -> int:
+    def snapshots(self, frames: _Frames) -> list[Segment]:
+        """What is due of them; whatever is wrong with pictures, the recording goes on."""
+        if not self.spec.snapshot_s:
+            return []
+        at = snapshot.moments(self.origin_ns, self.spec.snapshot_s, self.slice)
+        video = {id_: track for id_, track in frames.items() if track[0].track.kind is Kind.VIDEO}
+        try:
+            return snapshot.snapshots(self.tape, at, self.wishes, video, self.out_dir)
+        except Exception:  # logged with traceback: reference §2.6
+            log.exception("there are no screenshots of a slice", slice=self.slice.number)
+            return []
+
+    def keep_from_ns(self, after: Cursor, frames: _Frames) -> int:
         """The earliest time that the next unit will ask for."""
-        after = Slice(self.slice.number + 1, self.slice.end_ns, self.slice.end_ns)
-        following = _Unit(self.tape, self.spec, self.origin_ns, after, {}, self.final, self.out_dir)
-        fresh = [following._from_ns(kind, LineState()) for kind in Kind]
-        return min([*fresh, *(following._from_ns(line.kind, one) for line, one in states.items())])
+        end_ns = self.slice.end_ns
+        following = replace(self, slice=Slice(self.slice.number + 1, end_ns, end_ns))
+        needs = [following._from_ns(kind, LineState()) for kind in Kind]
+        needs += [following._from_ns(line.kind, one) for line, one in after.lines.items()]
+        needs += [following._copy_from_ns(one) for one in after.copies.values()]
+        if self.spec.snapshot_s:
+            needs.append(snapshot.keep_from_ns(self.tape, end_ns, self.wishes, frames))
+        return min(needs)
+
+
+@dataclass(slots=True)
+class _Made:
+    segments: list[Segment] = field(default_factory=list)
+    lines: dict[Line, LineState] = field(default_factory=dict)
+    copies: dict[Line, LineState] = field(default_factory=dict)

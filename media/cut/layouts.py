@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
+from media.cut.look import BEST_FIT, CUSTOM, FLOATING, VERTICAL, Place
 from media.errors import CutFailed
 
 MAX_REGIONS = 17
-FLOATING, BEST_FIT, VERTICAL = 0, 1, 2
 
 # Floating: size of a small region, and of the gaps around it, as fractions of the canvas side.
 _SMALL, _GAP = 0.235, 0.012
@@ -18,6 +19,14 @@ class LayoutUnknown(CutFailed):
     """A layout this version cannot draw."""
 
 
+class Fit(Enum):
+    """How a picture of another shape goes into a region."""
+
+    FILL = auto()  # cut at the edges
+    WHOLE = auto()  # with borders through which the canvas shows
+    FRAMED = auto()  # with black borders
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A rectangle in fractions of the canvas; origin top-left."""
@@ -26,13 +35,14 @@ class Region:
     y: float
     w: float
     h: float
-    whole: bool = False  # show the whole picture with borders; otherwise fill and crop
+    fit: Fit = Fit.FILL
+    alpha: float = 1.0  # 0 transparent, 1 opaque
+    depth: int = 0  # what has more lies on top; equal ones in join order
 
     def pixels(self, width: int, height: int) -> "Rect":
         """The same on a canvas.  Edges are even (4:2:0) and shared by neighbours."""
-        left, top = _even(self.x * width), _even(self.y * height)
-        right = min(_even((self.x + self.w) * width), width)
-        bottom = min(_even((self.y + self.h) * height), height)
+        left, right = (_edge(x, width) for x in (self.x, self.x + self.w))
+        top, bottom = (_edge(y, height) for y in (self.y, self.y + self.h))
         return Rect(left, top, right - left, bottom - top)
 
 
@@ -45,6 +55,11 @@ class Rect:
     w: int
     h: int
 
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no pixel."""
+        return self.w <= 0 or self.h <= 0
+
     def overlaps(self, other: "Rect") -> bool:
         """Whether they share a pixel."""
         return (
@@ -55,14 +70,17 @@ class Rect:
         )
 
 
-def _even(pixels: float) -> int:
-    return round(pixels / 2) * 2
+def _edge(share: float, side: int) -> int:
+    return min(max(round(share * side / 2) * 2, 0), side)
 
 
-def arrange(layout: int, uids: Sequence[str], *, largest: str = "") -> tuple[Region | None, ...]:
-    """A region for each of ``uids`` (in join order), bottom of the stack first.
+def arrange(
+    layout: int, uids: Sequence[str], *, largest: str = "", places: Sequence[Place] = ()
+) -> tuple[Region | None, ...]:
+    """A region for each of ``uids`` (in join order).
 
-    ``None`` for those who are not shown.  Raises LayoutUnknown.
+    ``None`` for those who are not shown.  A uid may occur twice: camera and screen.  Raises
+    LayoutUnknown.
     """
     shown = len(uids[:MAX_REGIONS])
     if layout == FLOATING:
@@ -71,6 +89,8 @@ def arrange(layout: int, uids: Sequence[str], *, largest: str = "") -> tuple[Reg
         regions = best_fit(shown)
     elif layout == VERTICAL:
         regions = vertical(uids, largest)
+    elif layout == CUSTOM:
+        regions = custom(uids, places)
     else:
         raise LayoutUnknown(f"layout {layout} is not supported")
     return regions + (None,) * (len(uids) - len(regions))
@@ -104,13 +124,35 @@ def vertical(uids: Sequence[str], largest: str) -> tuple[Region | None, ...]:
 
     While ``largest`` is absent its region shows the background.
     """
-    small = [i for i, uid in enumerate(uids) if uid != largest][: MAX_REGIONS - 1]
+    owner = uids.index(largest) if largest in uids else None
+    small = [i for i in range(len(uids)) if i != owner][: MAX_REGIONS - 1]
     step = next(step for step in _VERTICAL_STEPS if len(small) <= step[0])
     _, width, per_column, columns = step
     regions: list[Region | None] = [None] * len(uids)
     for place, i in enumerate(small):
         column, row = divmod(place, per_column)
         regions[i] = Region(1 - width * (column + 1), row / per_column, width, 1 / per_column)
-    if largest in uids:
-        regions[uids.index(largest)] = Region(0, 0, 1 - width * columns, 1, whole=True)
+    if owner is not None:
+        regions[owner] = Region(0, 0, 1 - width * columns, 1, fit=Fit.WHOLE)
+    return tuple(regions)
+
+
+def custom(uids: Sequence[str], places: Sequence[Place]) -> tuple[Region | None, ...]:
+    """Reserved places for their owners, the others in join order (reference §3.6)."""
+    places = places[:MAX_REGIONS]
+    waiting = list(range(len(uids)))
+    owners: dict[int, int] = {}  # place -> publisher
+    for reserved in (True, False):
+        for i, place in enumerate(places):
+            if bool(place.uid) is reserved:
+                fitting = (k for k in waiting if uids[k] == place.uid or not reserved)
+                owner = next(fitting, None)
+                if owner is not None:
+                    owners[i] = owner
+                    waiting.remove(owner)
+    regions: list[Region | None] = [None] * len(uids)
+    for i, owner in owners.items():
+        place = places[i]
+        fit = Fit.FRAMED if place.whole else Fit.FILL
+        regions[owner] = Region(place.x, place.y, place.w, place.h, fit, place.alpha, depth=i)
     return tuple(regions)

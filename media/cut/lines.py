@@ -1,9 +1,13 @@
 """Lines of media: the tracks of one publisher's source, one after the other."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from media.tape.model import Frame, Kind, Source, Track
+
+_LONGEST = 100  # characters of a uid in the name of a file
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -17,6 +21,14 @@ class Line:
     def of(cls, track: Track) -> "Line":
         """The line a track belongs to."""
         return cls(track.uid, track.source)
+
+    @property
+    def stem(self) -> str:
+        """What names of files may begin with: a uid may hold any character, and be long."""
+        plain = quote(self.uid, safe="")
+        if len(plain) > _LONGEST:
+            plain = hashlib.sha256(self.uid.encode()).hexdigest()[:32]
+        return f"{plain}-{self.source.value}"
 
     @property
     def kind(self) -> Kind:

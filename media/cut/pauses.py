@@ -47,17 +47,26 @@ class Pauses:
     """All pauses of one line in a range of the tape, in order."""
 
     pauses: tuple[Pause, ...]
+    unwanted: tuple[tuple[int, int], ...] = ()  # [from, until): not to be recorded, to the packet
 
     def audible(self, frames: Iterable[Frame]) -> list[Frame]:
-        """The frames outside muted time."""
+        """The frames outside muted and unwanted time."""
         left = list(frames)
         for pause in self.pauses:
             left = pause.audible(left)
+        for from_ns, until_ns in self.unwanted:
+            left = [frame for frame in left if not from_ns <= frame.time_ns < until_ns]
         return left
 
     def between(self, before_ns: int, after_ns: int) -> bool:
         """Whether a pause separates two packets that follow each other."""
-        return any(before_ns < pause.middle_ns <= after_ns for pause in self.pauses)
+        return any(before_ns < pause.middle_ns <= after_ns for pause in self.pauses) or any(
+            before_ns < from_ns <= after_ns for from_ns, _ in self.unwanted
+        )
+
+    def wanted_until(self, at_ns: int) -> int:
+        """When what is recorded at a time is no longer wanted; far away if it always is."""
+        return min((from_ns for from_ns, _ in self.unwanted if from_ns > at_ns), default=_FOREVER)
 
 
 def _carried(edge_ns: int, times: Sequence[int], way: int) -> int:

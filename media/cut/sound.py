@@ -6,14 +6,21 @@ from typing import Self
 
 import numpy as np
 
-from media.cut import limiter
+from media.cut import limiter, opus
+from media.cut.concealment import concealed
 from media.cut.limiter import Pcm
 from media.cut.sound_clock import Placed, place
 from media.cut.sound_decoder import SoundDecoder, sound_decoder
+from media.cut.stretch import stretched
 from media.tape.model import Frame
 
-PREROLL = 4800  # samples a decoder is warmed up for; RFC 7845 §4.6 asks for 80 ms
-_FADE = 120  # samples: 2.5 ms at the edges of a hole, against clicks
+# Samples a decoder is warmed up for: RFC 7845 §4.6 asks for 80 ms, and what conceals a loss at the
+# beginning was decoded before it.
+PREROLL = 14_400
+# Samples.  Behind the end of a slice no more is read: both slices that a longer loss reaches into
+# must make the same of it.
+_LONGEST = opus.RATE // 5
+_FADE = 240  # samples: 5 ms at the edges of a hole, against clicks
 
 
 class TrackSound:
@@ -26,6 +33,8 @@ class TrackSound:
         self._decoder: SoundDecoder | None = None
         self._decodes = ""  # Codec.key
         self._end: int | None = None  # grid position after the last sample written
+        self._gain = 1.0  # that concealed sound has faded to
+        self._rests = False  # the sender said that it may send nothing for a while
 
     def __enter__(self) -> Self:
         return self
@@ -39,22 +48,49 @@ class TrackSound:
         self.finish()
 
     def add(self, placed: Placed) -> None:
-        """Decode the next packet into its place."""
+        """Decode the next packet into its place, and conceal what is lost before it."""
         decoder = self._decoder_for(placed.frame)
+        if placed.gap and self._end is not None:
+            self._bridge(decoder, placed)
         sound = decoder.decode(placed.frame.data)
         if sound is None:
+            self._conceal(decoder, placed)
             return
-        sound = _stretched(sound, placed.length)
-        if not placed.joined or self._end is None:
+        self._rests = placed.frame.codec.key == "opus" and opus.rests(placed.frame.data)
+        if self._end is None or not (placed.joined or placed.gap):
             self.finish()
-            sound[:, :_FADE] *= _ramp(min(_FADE, sound.shape[1]))
-        self._write(sound, placed.start - decoder.delay)
+            self._gain = 0.0
+        self._write(stretched(sound, placed.length), placed.start - decoder.delay)
 
     def _decoder_for(self, frame: Frame) -> SoundDecoder:
         if self._decoder is None or self._decodes != frame.codec.key:
+            self.finish()
             self._decoder = sound_decoder(frame.codec, self._channels)
             self._decodes = frame.codec.key
         return self._decoder
+
+    def _bridge(self, decoder: SoundDecoder, placed: Placed) -> None:
+        """Fill the hole before a packet, if its sound was lost or goes on by itself."""
+        until = placed.start - decoder.delay
+        if self._rests:
+            self._fill(decoder.conceal(placed.gap), 1.0, until)
+        elif placed.frame.intact or placed.gap > _LONGEST:
+            self.finish()  # nothing was sent: muted, for example
+        else:
+            self._fill(*concealed(decoder, placed.gap, placed.frame.data), until)
+
+    def _conceal(self, decoder: SoundDecoder, placed: Placed) -> None:
+        """In place of a damaged packet."""
+        if self._end is not None:
+            sound, gain = concealed(decoder, placed.length, b"")
+            self._fill(sound, gain, placed.start + placed.length - decoder.delay)
+
+    def _fill(self, sound: Pcm, gain: float, until: int) -> None:
+        """Put sound between the end of what is written and a grid position."""
+        if self._end is None or until <= self._end or not sound.shape[1]:
+            return
+        self._write(stretched(sound, until - self._end), self._end)
+        self._gain = gain
 
     def finish(self) -> None:
         """Let the sound end softly here; more may follow."""
@@ -65,6 +101,10 @@ class TrackSound:
         self._end = None
 
     def _write(self, sound: Pcm, start: int) -> None:
+        if self._gain < 1.0:
+            rise = self._gain + (1.0 - self._gain) * _ramp(min(_FADE, sound.shape[1]))
+            sound[:, :_FADE] *= rise.astype(np.float32)
+            self._gain = 1.0
         at = start - self._first
         skip = max(0, -at)
         room = max(0, min(sound.shape[1], self.pcm.shape[1] - at))
@@ -99,19 +139,15 @@ def _render_track(
 
 
 def _within(placed: Iterable[Placed], begin: int, end: int) -> Iterator[Placed]:
-    return (one for one in placed if one.start + one.length > begin and one.start < end)
-
-
-def _stretched(sound: Pcm, length: int) -> Pcm:
-    """The same sound in ``length`` samples; they differ by the drift of a clock at most."""
-    own = sound.shape[1]
-    if own == length:
-        return sound
-    at = np.arange(length) * (own / length)
-    return np.stack([np.interp(at, np.arange(own), channel) for channel in sound]).astype(
-        np.float32
-    )
+    """Those in a window, and the first after it: what it tells of a loss before it is heard."""
+    for one in placed:
+        if one.start + one.length > begin:
+            yield one
+        if one.start >= end:
+            return
 
 
 def _ramp(count: int) -> Pcm:
-    return np.linspace(0.0, 1.0, count, endpoint=False, dtype=np.float32)
+    """From 0 to 1, without a corner at either end."""
+    steps = (np.arange(count) + 0.5) / max(1, count)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * steps), np.float32)

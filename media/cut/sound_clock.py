@@ -8,8 +8,8 @@ slice asks: slices made apart join without a click.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 from media.cut import opus
 from media.cut.sound_packet import position, samples
@@ -21,14 +21,14 @@ _HOLE_NS = NS  # after a pause of this length the history counts no more
 _HEAD = 10  # packets whose median stands in while there is no second of history
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A packet with the grid samples ``[start, start + length)`` that it fills."""
 
     frame: Frame
     start: int  # samples from the recording's origin
     length: int  # differs from the packet's own by the drift of the sender's clock
     joined: bool  # follows the packet before it without a hole
+    gap: int = 0  # samples between the packet before it and this one, by the sender's clock
 
 
 _Row = tuple[Frame, int, int]  # a packet, its RTP time and its length, both at 48 kHz
@@ -67,10 +67,11 @@ def _place_run(run: Sequence[_Row], origin_ns: int) -> list[Placed]:
     placed = []
     end = None
     for i, (frame, rtp, own) in enumerate(run):
+        gap = 0 if end is None else max(0, rtp - end)
         joined, end, length = rtp == end, rtp + own, own
         if i + 1 < len(run) and run[i + 1][1] == end:
             length = max(1, starts[i + 1] - starts[i])
-        placed.append(Placed(frame, starts[i], length, joined))
+        placed.append(Placed(frame, starts[i], length, joined, gap))
     return placed
 
 

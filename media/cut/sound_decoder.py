@@ -8,8 +8,9 @@ import numpy.typing as npt
 import structlog
 from av.audio.codeccontext import AudioCodecContext
 
-from media.cut import opus
+from media.cut import libopus, opus
 from media.cut.limiter import Pcm
+from media.cut.repetition import repeated
 from media.cut.sound_packet import BYTE_PER_TICK
 from media.rtp.codec import Codec
 
@@ -17,15 +18,28 @@ _log = structlog.get_logger(__name__)
 
 _FULL_SCALE = np.float32(32768.0)
 _REACH = 8  # samples of the slower rate that a sample of the faster one is made of, each side
+_OPUS_STEP = 120  # samples: libopus conceals multiples of 2.5 ms
 
 
 class SoundDecoder(Protocol):
-    """Decodes one track, packet by packet."""
+    """Decodes one track, packet by packet, and guesses what was in those that are lost."""
 
     delay: int  # samples at 48 kHz: what comes out is this much late
 
     def decode(self, packet: bytes) -> Pcm | None:
         """The samples of one packet, full scale 1.0; None if it is damaged."""
+        ...
+
+    def conceal(self, samples: int) -> Pcm:
+        """About so many samples like those before, in place of what is lost; maybe none."""
+        ...
+
+    def repeats(self, packet: bytes) -> int:
+        """How many samples a packet holds of those right before it; 0 if none."""
+        ...
+
+    def recover(self, packet: bytes) -> Pcm | None:
+        """What a packet, not decoded yet, repeats of those before it."""
         ...
 
 
@@ -44,12 +58,33 @@ class OpusDecoder:
     delay = 0
 
     def __init__(self, channels: int) -> None:
-        self._channels = channels
-        self._context = _context("libopus", opus.RATE, channels)
+        """Raises CutFailed."""
+        self._decoder = libopus.Decoder(channels)
+        self._silence: Pcm = np.zeros((channels, 0), np.float32)
 
     def decode(self, packet: bytes) -> Pcm | None:
         """See :class:`SoundDecoder`."""
-        return _decoded(self._context, packet, self._channels)
+        sound = self._decoder.decode(packet)
+        if sound is None:
+            _log.debug("An audio packet could not be decoded.")
+        return sound
+
+    def conceal(self, samples: int) -> Pcm:
+        """See :class:`SoundDecoder`."""
+        steps = range(0, samples // _OPUS_STEP * _OPUS_STEP, opus.LONGEST)
+        pieces = (
+            self._decoder.conceal(min(opus.LONGEST, (samples - at) // _OPUS_STEP * _OPUS_STEP))
+            for at in steps
+        )
+        return np.concatenate([self._silence, *(one for one in pieces if one is not None)], axis=1)
+
+    def repeats(self, packet: bytes) -> int:
+        """See :class:`SoundDecoder`."""
+        return opus.recoverable(packet)
+
+    def recover(self, packet: bytes) -> Pcm | None:
+        """See :class:`SoundDecoder`."""
+        return self._decoder.recover(packet, opus.recoverable(packet))
 
 
 class TelephoneDecoder:
@@ -63,13 +98,30 @@ class TelephoneDecoder:
         self._context = _context(name, rate, codec.channels)
         self._kernel = _kernel(self._factor)
         self._history: Pcm = np.zeros((self._own, 2 * _REACH - 1), np.float32)
+        self._recent: Pcm = np.zeros((self._own, rate // 20), np.float32)  # 50 ms
         self.delay = _REACH * self._factor
 
     def decode(self, packet: bytes) -> Pcm | None:
         """See :class:`SoundDecoder`."""
         sound = _decoded(self._context, packet, self._own)
-        if sound is None:
-            return None
+        return None if sound is None else self._given(sound)
+
+    def conceal(self, samples: int) -> Pcm:
+        """See :class:`SoundDecoder`."""
+        count = samples // self._factor
+        return self._given(np.stack([repeated(wave, count) for wave in self._recent]))
+
+    def repeats(self, packet: bytes) -> int:
+        """None: these packets know only of themselves."""
+        return 0
+
+    def recover(self, packet: bytes) -> Pcm | None:
+        """Nothing."""
+        return None
+
+    def _given(self, sound: Pcm) -> Pcm:
+        size = self._recent.shape[1]
+        self._recent = np.concatenate((self._recent, sound), axis=1)[:, -size:]
         fast = np.stack([self._raised(i, wave) for i, wave in enumerate(sound)])
         if self._own == self._channels:
             return fast

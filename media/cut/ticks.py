@@ -6,21 +6,29 @@ nearest repeat one and skip the next.  So each source gets a bias, the usual dis
 pictures from the ticks, which follows slowly; a picture belongs to the first tick that is not
 more than half a period before its time less the bias.  A source of the canvas' own rate then
 shows each picture once as long as its jitter stays under half a period.
+
+The bias is known on a grid of seconds from the recording's start, each from the few seconds
+before it: slices cut apart use the same one around their seam.
 """
 
+import cmath
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from media.tape.model import NS
 
-LEAD_NS = 3 * NS  # times before a slice that settle the bias
+LEAD_NS = 5 * NS  # times before a slice that settle the bias
+_WINDOW = 4  # seconds that give a bias
 _PAUSE_NS = NS // 2  # after a longer pause a source starts with a bias of its own
-_FOLLOW = 1 / 16  # share of each picture's distance that moves the bias
-_FLIP = 0.6  # of a period: from here a drifting source repeats or skips one picture
-_SETTLE = 15  # pictures that give the first bias
-_LOCKED = 0.5  # concentration of phases from which a bias means something
+_LOCKED = 0.15  # concentration of phases from which a bias means something
+_WHOLE = 0.05  # so near a whole number of pictures to a tick is one
+# Of a source that is off by half a period it is chance whether it is early or late.  There may be
+# many at exactly a half and few right beside it; in periods, the middle of where biases begin.
+_MIDDLE = -0.04
+_FLIP = 0.6  # of a period from the middle: from here a drifting source repeats or skips a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +55,10 @@ def first_ticks(times_ns: Sequence[int], grid: TickGrid) -> list[int]:
     ticks: list[int] = []
     for begin, end in _runs(times_ns):
         run = times_ns[begin:end]
-        period = min(_interval(run, NS / grid.fps), NS / grid.fps)
-        bias = _first_bias(run[:_SETTLE], grid, period)
+        period = _period(run, grid)
+        bias = _Bias(run, period, grid)
         for time_ns in run:
-            tick, bias = _step(time_ns, bias, period, grid)
+            tick = grid.first_at(math.ceil(time_ns - bias.at(time_ns) - period / 2))
             ticks.append(max(tick, ticks[-1]) if ticks else tick)
     return ticks
 
@@ -61,28 +69,69 @@ def _runs(times_ns: Sequence[int]) -> list[tuple[int, int]]:
     return [(a, b) for a, b in itertools.pairwise(edges) if a < b]
 
 
-def _interval(run: Sequence[int], otherwise: float) -> float:
+def _period(run: Sequence[int], grid: TickGrid) -> float:
+    """The usual time between pictures, at most a tick; near a whole part of a tick that part."""
+    tick = NS / grid.fps
     steps = sorted(b - a for a, b in itertools.pairwise(run) if b > a)
-    return steps[len(steps) // 2] if steps else otherwise
+    if not steps or steps[len(steps) // 2] >= tick:
+        return tick
+    step = steps[len(steps) // 2]
+    parts = tick / step
+    return tick / round(parts) if abs(parts / round(parts) - 1) <= _WHOLE else step
 
 
-def _first_bias(run: Sequence[int], grid: TickGrid, period: float) -> float:
-    """The circular mean of the pictures' phases; 0 if they have no phase in common."""
-    turns = [((t - grid.origin_ns) % (NS / grid.fps)) / period * math.tau for t in run]
-    x = sum(map(math.cos, turns)) / len(turns)
-    y = sum(map(math.sin, turns)) / len(turns)
-    return math.atan2(y, x) / math.tau * period if math.hypot(x, y) > _LOCKED else 0.0
+class _Bias:
+    """The usual distance of one run's pictures from the ticks, over time; nanoseconds."""
+
+    def __init__(self, run: Sequence[int], period: float, grid: TickGrid) -> None:
+        self._origin_ns = grid.origin_ns
+        self._first = (run[0] - grid.origin_ns) // NS
+        last = (run[-1] - grid.origin_ns) // NS
+        turns = self._turns(run, period, grid)
+        seconds = range(self._first, last + 1)
+        edges = [bisect_left(run, grid.origin_ns + s * NS) for s in [*seconds, last + 1]]
+        sums = [sum(turns[a:b]) for a, b in itertools.pairwise(edges)]
+        counts = [b - a for a, b in itertools.pairwise(edges)]
+        means = []
+        for i in range(1, len(seconds) + 1):
+            window = slice(max(0, i - _WINDOW), i)
+            means.append(sum(sums[window]) / max(1, sum(counts[window])))
+        self._period = period
+        self._knots = _unwrapped(means, period)
+
+    def _turns(self, run: Sequence[int], period: float, grid: TickGrid) -> list[complex]:
+        tick = NS / grid.fps
+        return [cmath.rect(1, ((t - grid.origin_ns) % tick) / period * math.tau) for t in run]
+
+    def at(self, time_ns: int) -> float:
+        """Between what was known a second ago and what is known at the second's beginning."""
+        since_ns = time_ns - self._origin_ns
+        i = since_ns // NS - self._first
+        before, after = self._knots[max(0, i - 2)], self._knots[max(0, i - 1)]
+        step = _wrapped(after - before, self._period)  # a repeat or a skip happens at once
+        return after - step * (1 - since_ns % NS / NS)
 
 
-def _step(time_ns: int, bias: float, period: float, grid: TickGrid) -> tuple[int, float]:
-    """The tick of one picture, and the bias after it."""
-    tick = grid.first_at(math.ceil(time_ns - bias - period / 2))
-    error = _wrapped(time_ns - grid.at(tick) - bias, period)
-    bias += error * _FOLLOW
-    if abs(bias) > _FLIP * period:
-        bias -= math.copysign(period, bias)
-    return tick, bias
+def _unwrapped(means: Sequence[complex], period: float) -> list[float]:
+    """The biases of mean phases; each is the nearest to the one before it that its phase allows.
+
+    The first one that knows a whole window decides how far off the source is.  A source without a
+    phase, as its rate does not go with the canvas', has no bias.
+    """
+    settled = min(_WINDOW, len(means)) - 1
+    knots: list[float] = []
+    angle = cmath.phase(means[settled]) / math.tau
+    bias = _MIDDLE + _wrapped(angle - _MIDDLE, 1.0)
+    for i, mean in enumerate(means):
+        if abs(mean) <= _LOCKED:
+            bias = 0.0
+        else:
+            bias += _wrapped(cmath.phase(mean) / math.tau - bias, 1.0)
+            if i > settled and abs(bias - _MIDDLE) > _FLIP:
+                bias -= math.copysign(1.0, bias - _MIDDLE)
+        knots.append(bias * period)
+    return knots
 
 
 def _wrapped(distance: float, period: float) -> float:
-    return (distance + period / 2) % period - period / 2
+    return distance - period * round(distance / period)

@@ -34,6 +34,7 @@ class AacSplitter:
     ) -> None:
         self._state = state
         self._pauses = pauses
+        self._origin_ns = origin_ns
         self._packets: list[Placed] = sorted(
             (one for track in tracks for one in place(track, origin_ns)),
             key=lambda one: one.start,
@@ -46,16 +47,23 @@ class AacSplitter:
         while True:
             if first is None:
                 first, resumed = self._next_start(done)
-            last = None if first is None else first + FRAMES
-            if first is None or last is None or last + aac.AHEAD_FRAMES > limit:
+            if first is None:
+                break
+            last = self._end(first)
+            if last + aac.AHEAD_FRAMES > limit:
                 break
             pieces.append(Piece(aac.Span(first, last), resumed))
             first, done = None, last
         if final and first is not None and first < limit:
-            rest = min(limit, first + FRAMES)
+            rest = min(limit, self._end(first))
             pieces.append(Piece(aac.Span(first, rest), resumed))
             first, done = None, rest
         return pieces, LineState(frame=first, resumed=resumed, done=done)
+
+    def _end(self, first: int) -> int:
+        """Where the segment ends: when it is full, or its publisher no longer wanted."""
+        until_ns = self._pauses.wanted_until(aac.frame_ns(first, self._origin_ns))
+        return min(first + FRAMES, max(aac.frame_at(until_ns, self._origin_ns), first + 1))
 
     def _next_start(self, done: int | None) -> tuple[int | None, bool]:
         """Where the next segment begins, and whether after an interruption."""

@@ -1,4 +1,4 @@
-"""M3U8 media playlists (RFC 8216) with Agora's tags: pure text from values."""
+"""M3U8 playlists (RFC 8216) with Agora's tags: pure text from values."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class TrackStart:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """``EXT-X-AGORA-ROTATE``: the picture's size from here on."""
+    """``EXT-X-AGORA-ROTATE``: the picture's size, and how it is turned, from here on."""
 
     width: int
     height: int
@@ -37,7 +37,20 @@ class Entry:
     duration_s: float
     discontinuity: bool = False  # written for the first entry in any case
     starts: tuple[TrackStart, ...] = ()
-    rotation: Rotation | None = None
+    rotations: tuple[Rotation, ...] = ()  # one for its beginning, others for turns inside it
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A multivariant playlist of one publisher: an audio and a video playlist (§4.3.4)."""
+
+    audio: str  # file names; "": there is none
+    video: str
+    audio_codec: str = "mp4a.40.2"  # RFC 6381
+    video_codec: str = ""
+    width: int = 0  # pixels, the largest
+    height: int = 0
+    bandwidth: int = 1  # bit/s, of the dearest segments together
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,14 @@ class Playlist:
 def render(playlist: Playlist) -> str:
     """The text of an index file; ends with a newline."""
     return "".join(f"{line}\n" for line in _lines(playlist))
+
+
+def render_merged(merged: Merged) -> str:
+    """The text of a multivariant playlist.
+
+    Readers of Agora's look for the comments, and for a file name within the lines that follow.
+    """
+    return "".join(f"{line}\n" for line in _merged_lines(merged))
 
 
 def utc17(at_ns: int) -> str:
@@ -78,8 +99,7 @@ def _lines(playlist: Playlist) -> Iterator[str]:
 
 
 def _agora_lines(entry: Entry) -> Iterator[str]:
-    turn = entry.rotation
-    if turn is not None:
+    for turn in entry.rotations:
         yield (
             f"#EXT-X-AGORA-ROTATE:WIDTH={turn.width},HEIGHT={turn.height},"
             f"ROTATE={turn.degrees},TIME={utc17(turn.at_ns)}"
@@ -95,3 +115,24 @@ def _target(playlist: Playlist) -> int:
     longest = max((entry.duration_s for entry in playlist.entries), default=0.0)
     # Readers round durations before they compare (RFC 8216 §4.3.3.1).
     return playlist.target_s if int(longest + 0.5) <= playlist.target_s else math.ceil(longest)
+
+
+def _merged_lines(merged: Merged) -> Iterator[str]:
+    yield "#EXTM3U"
+    yield "#EXT-X-VERSION:4"
+    both = bool(merged.audio and merged.video)
+    if both:
+        yield "# Audio"
+        yield (
+            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="audio",DEFAULT=YES,AUTOSELECT=YES,'
+            f'URI="{merged.audio}"'
+        )
+    yield "# Video" if merged.video else "# Audio"
+    codecs = [merged.video_codec] * bool(merged.video) + [merged.audio_codec] * bool(merged.audio)
+    told = [f"BANDWIDTH={merged.bandwidth}", f'CODECS="{",".join(filter(None, codecs))}"']
+    if merged.width:
+        told.append(f"RESOLUTION={merged.width}x{merged.height}")
+    if both:
+        told.append('AUDIO="audio"')
+    yield f"#EXT-X-STREAM-INF:{','.join(told)}"
+    yield merged.video or merged.audio

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from media.cut.lines import Line, by_line
+from media.cut.wishes import Wishes
 from media.quality.model import LineSlice, SliceQuality, TrackSlice
 from media.quality.spans import Span, Spans, clipped, joined
 from media.quality.timeline import was_silent
 from media.tape.model import EventType, Frame, Kind, PartManifest, Source, TapeEvent, Track
-from media.tape.reader import Tape
+from media.tape.reader import FOREVER, Tape
+from media.tape.wanted import EVERYBODY, Wanted
 
 _Key = TypeVar("_Key")
 
@@ -27,19 +29,25 @@ def measure(
     *,
     frames: Mapping[str, Sequence[Frame]] | None = None,
     final: bool = False,
+    wanted: Wanted = EVERYBODY,
+    only: Wanted = EVERYBODY,
 ) -> SliceQuality:
     """What the tape says about ``[start_ns, end_ns)``, Unix nanoseconds.
 
-    ``frames`` are those the cut of the same slice has read, by track id; more than the slice does
-    no harm.  Without them the tape is read.  Raises TapeDamaged.  Of the ``final`` slice the
-    counts of what came after it are taken, too: a track is tallied once more when it ends.
+    ``wanted`` says whom the recording was to record at its start, and ``only`` whom the cut shows
+    of them; who is not wanted counts as muted.  ``frames`` are those the cut of the same slice has
+    read, by track id; more than the slice does no harm.  Without them the tape is read.  Raises
+    TapeDamaged.  Of the ``final`` slice the counts of what came after it are taken, too: a track is
+    tallied once more when it ends.
     """
+    tape = tape.around(start_ns, FOREVER if final else end_ns)
     parts = tape.manifests()
     known = {track.id: track for part in parts for track in part.tracks}
     tallied_ns = max([end_ns, *(part.until_ns for part in parts)]) if final else end_ns
     later = tape.events(start_ns, tallied_ns)
     events = [event for event in later if event.at_ns < end_ns]
     presence = _Presence(tape, events, start_ns, end_ns)
+    presence.leave_out(Wishes(wanted, tape.events(0, end_ns), only), start_ns, end_ns)
     if frames is None:
         frames = tape.frames(start_ns, end_ns)
     lines = by_line(_within(frames, start_ns, end_ns))
@@ -95,6 +103,14 @@ class _Presence:
         self.joined = there.spans(end_ns)
         self.muted = muted.spans(end_ns)
         self.alive = alive.spans(end_ns)
+
+    def leave_out(self, wishes: Wishes, start_ns: int, end_ns: int) -> None:
+        """Nobody misses what was not to be recorded."""
+        for uid, source in itertools.product(self.joined, Source):
+            spans = clipped(wishes.unwanted(Line(uid, source)), start_ns, end_ns)
+            if spans:
+                key = uid, source
+                self.muted[key] = joined((*self.muted.get(key, ()), *spans))
 
 
 class _Ledger(Generic[_Key]):

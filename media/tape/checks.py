@@ -20,7 +20,8 @@ def check_track(track: Track) -> None:
 
 def check_event(event: TapeEvent) -> None:
     """Raise ValueError when a value read from JSON cannot be."""
-    names = (event.uid, event.track, *(name for name, _ in event.counts), *event.sets)
+    names = [event.uid, event.track, event.detail, *event.sets]
+    names += (name for name, _ in event.counts)
     numbers = (event.at_ns, event.rtp, event.wall_ns, *(count for _, count in event.counts))
     if not all(isinstance(name, str) for name in names) or not _are_numbers(numbers):
         raise ValueError("an event with values of other types")

@@ -23,7 +23,7 @@ class Draft:
         self._taken = 0  # blocks that were packed
         self._tracks: list[Track] = []
         self._events: list[TapeEvent] = []
-        for track in standing.tracks.values():
+        for track in standing.tracks():
             self.add_track(track)
         for event in standing.events():
             self.add_event(event)

@@ -1,6 +1,7 @@
 """From packets in order to frames: complete ones only, each knowing if it follows the last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from media.errors import BadPacket
 from media.rtp.codec import Codec
@@ -10,6 +11,8 @@ from media.tape.payload.formats import depacketizer
 from media.tape.payload.model import Depacketizer, Picture
 from media.tape.payload.parameter_sets import ParameterSets
 from media.tape.reorder import Numbered
+
+NOT_TURNED: Mapping[int, int] = MappingProxyType({})
 
 _MARKER = 0x80
 _MOST_HELD = 64  # payloads without a picture; senders say a few parameter sets at a time
@@ -22,8 +25,16 @@ class Assembler:
     through: they belong to the sequence, not to a frame.
     """
 
-    def __init__(self, track: Track, sets: ParameterSets | None = None) -> None:
-        """``sets``: what H.264 parameter sets came before the first packet."""
+    def __init__(
+        self,
+        track: Track,
+        sets: ParameterSets | None = None,
+        rotations: Mapping[int, int] = NOT_TURNED,
+    ) -> None:
+        """``sets``: what H.264 parameter sets came before the first packet.
+
+        ``rotations``: degrees by RTP timestamp, of the pictures that tell theirs.
+        """
         self._track = track
         self._sets = sets or ParameterSets()
         self._codecs: dict[int, tuple[Codec, Depacketizer] | None] = {}
@@ -33,6 +44,8 @@ class Assembler:
         self._broken = False  # a packet is missing inside the run
         self._gap = False  # a packet is missing right before the run
         self._chained = False  # the frame before the run is complete
+        self._rotations = rotations
+        self._rotation = 0
         self._held: list[bytes] = []  # payloads without a picture, for the next frame
 
     def assemble(self, packets: Sequence[Numbered]) -> list[Frame | None]:
@@ -95,6 +108,7 @@ class Assembler:
         if not self._run or self._format is None:
             return
         codec, format_ = self._format
+        self._rotation = self._rotations.get(self._run[0][1], self._rotation)
         picture = self._picture(format_, followed)
         if picture is None:
             format_.glean([packet[3] for packet in self._run])
@@ -137,4 +151,6 @@ class Assembler:
             intact,
             picture.width,
             picture.height,
+            self._rotation,
+            first[1] in self._rotations,
         )

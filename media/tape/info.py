@@ -6,7 +6,7 @@ from pathlib import Path
 
 from media.errors import TapeDamaged
 from media.tape.format import PartReader
-from media.tape.model import NS, PartManifest, TapeEvent, Track
+from media.tape.model import NS, EventType, PartManifest, TapeEvent, Track
 from media.tape.part import MANIFEST_SUFFIX, OPEN_SUFFIX, SUFFIX
 from media.tape.reorder import headers, sequence_step
 from media.tape.shelf import load_manifest
@@ -54,6 +54,7 @@ class TapeInfo:
     tracks: tuple[TrackInfo, ...]
     events: int
     holes: tuple[tuple[int, int], ...]  # times in [from_ns, until_ns) that no part covers
+    orders: tuple[TapeEvent, ...] = ()  # LOOK and WANTED, in time order
 
     @property
     def packets(self) -> int:
@@ -86,7 +87,12 @@ def inspect_tape(path: Path) -> TapeInfo:
     parts = sorted((tally.part(file) for file in files), key=lambda part: part.from_ns)
     counts = tally.counts()
     tracks = tuple(count.info(counts.get(id_, {})) for id_, count in tally.tracks.items())
-    return TapeInfo(tuple(parts), tracks, len(tally.events), _holes(parts))
+    orders = tuple(sorted(filter(_is_order, tally.events), key=lambda event: event.at_ns))
+    return TapeInfo(tuple(parts), tracks, len(tally.events), _holes(parts), orders)
+
+
+def _is_order(event: TapeEvent) -> bool:
+    return event.type in (EventType.LOOK, EventType.WANTED)
 
 
 def _parts(directory: Path) -> list[Path]:

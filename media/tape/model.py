@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from media.rtp.codec import Codec
 
@@ -89,16 +89,18 @@ class EventType(StrEnum):
     CLOCK = "clock"  # one point of a track's clock map: rtp time <-> wall clock
     TALLY = "tally"  # what was received, lost and asked for of a track since it began
     PARAMETERS = "parameters"  # the H.264 parameter sets that a track has sent so far
+    LOOK = "look"  # a mix is to look like this from now on
+    WANTED = "wanted"  # these publishers are to be recorded from now on
 
 
 @dataclass(frozen=True, slots=True)
 class TapeEvent:
     """Something that happened in the channel.
 
-    Each part begins by restating what is true at its start (JOINED, TRACK_ADDED, MUTED and the
-    latest CLOCKs and PARAMETERS of each track, with their original ``at_ns``), so that a part can
-    be understood alone; readers drop the repetitions.  A TALLY is said once: its counts are
-    cumulative.
+    Each part begins by restating what is true at its start (JOINED, TRACK_ADDED, MUTED, the
+    latest CLOCKs and PARAMETERS of each track, the latest LOOK and WANTED, with their original
+    ``at_ns``), so that a part can be understood alone; readers drop the repetitions.  A TALLY is
+    said once: its counts are cumulative.
     """
 
     type: EventType
@@ -110,6 +112,7 @@ class TapeEvent:
     wall_ns: int = 0  # CLOCK: the wall clock that belongs to ``rtp``
     counts: tuple[tuple[str, int], ...] = ()  # TALLY: by name, since the track began
     sets: tuple[str, ...] = ()  # PARAMETERS: NAL units in Base64
+    detail: str = ""  # LOOK, WANTED: JSON, which media.cut.look and media.tape.wanted understand
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary without the fields that this type does not use."""
@@ -126,6 +129,8 @@ class TapeEvent:
             row["counts"] = dict(self.counts)
         if self.type is EventType.PARAMETERS:
             row["sets"] = list(self.sets)
+        if self.detail:
+            row["detail"] = self.detail
         return row
 
     @classmethod
@@ -142,6 +147,7 @@ class TapeEvent:
             row.get("wall_ns", 0),
             tuple(sorted(dict(row.get("counts", {})).items())),
             tuple(row.get("sets", ())),
+            row.get("detail", ""),
         )
 
 
@@ -193,13 +199,12 @@ class PartManifest:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One access unit: an encoded picture, or one audio packet.
 
     ``data`` is a VP8 frame, a VP9 frame or superframe, an H.264 access unit in Annex B form, an
     AV1 temporal unit without its delimiter, an Opus packet, or G.711 or G.722 samples: byte for
-    byte what the publisher sent.
+    byte what the publisher sent.  A tuple, because thousands are made for every slice.
     """
 
     track: Track
@@ -211,3 +216,7 @@ class Frame:
     intact: bool  # nothing is missing in it, nor between it and the frame before it
     width: int = 0  # pixels; of key frames only
     height: int = 0
+    # Degrees to turn the picture clockwise so that it is upright: 0, 90, 180, 270.  As the last
+    # frame told that did; senders tell with key frames, what is read before one has 0.
+    rotation: int = 0
+    tells_rotation: bool = False

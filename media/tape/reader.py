@@ -1,7 +1,7 @@
 """Reading a tape: packets, frames, events, who is there.  All of it depends on the tape alone."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -12,6 +12,7 @@ from media.tape.clockmap import ANCHOR_NS, SETTLE_NS, ClockMap
 from media.tape.format import Taped
 from media.tape.frames import Assembler
 from media.tape.model import NS, EventType, Frame, PartManifest, Source, TapeEvent, Track
+from media.tape.orientation import rotations
 from media.tape.parameter_watch import latest
 from media.tape.reorder import Arrived, Numbered
 from media.tape.roster import Roster, roster, story
@@ -19,8 +20,11 @@ from media.tape.shelf import Shelf
 
 log = structlog.get_logger(__name__)
 
+FOREVER = 1 << 62
 LATE_NS = NS  # how long after a range its late packets are waited for
 _LEAD_NS = 2 * NS  # read before a range: for what the first frame follows
+_BEFORE_NS = 4 * NS  # the same, and a little more
+_BEHIND_NS = 10 * NS  # late packets, and CLOCK points of the last frames
 _ASKEW_NS = NS // 4  # a packet's arrival may disagree with its part's limits by this
 _SEARCH_NS = 4 * NS  # the first step backwards for a key frame
 _JAM_NS = 10 * NS  # media may be this much older than its arrival
@@ -37,6 +41,7 @@ class Tape:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._shelf = Shelf(directory)
+        self._range: tuple[int, int] | None = None  # None: all of it
         self._parts: list[PartManifest] = []
         self._story: list[TapeEvent] = []
         self._tracks: dict[str, Track] = {}
@@ -46,12 +51,25 @@ class Tape:
         self._clocks: dict[tuple[str, int, int], ClockMap] = {}
         self.damaged: dict[str, str] = {}  # parts of which the end cannot be read, and why
 
+    def around(self, from_ns: int, until_ns: int = FOREVER) -> "Tape":
+        """The same tape as a piece of work on ``[from_ns, until_ns)`` needs it.
+
+        As if it had been trimmed before, and went on no further: parts restate what stands.  Of a
+        long tape only a few manifests are read, once.
+        """
+        near = Tape(self.directory)
+        near._range = from_ns - _BEFORE_NS, min(until_ns + _BEHIND_NS, FOREVER)
+        return near
+
     def manifests(self) -> list[PartManifest]:
         """Those of the sealed parts, in time order.  Raises TapeDamaged."""
-        parts = self._shelf.manifests()
-        if parts != self._parts:
-            self._index(parts)
-        return list(parts)
+        if self._range is None:
+            parts = self._shelf.manifests()
+            if parts != self._parts:
+                self._index(parts)
+        elif not self._parts:
+            self._index(self._shelf.between(*self._range))
+        return list(self._parts)
 
     def covered_until_ns(self) -> int:
         """The end of what is sealed; 0 when nothing is."""
@@ -93,9 +111,9 @@ class Tape:
         """The complete frames whose time lies in ``[from_ns, until_ns)``, by track id.
 
         In the order they were sent; tracks without any are left out.  A frame's time, bytes and
-        flags do not depend on the range.  Packets that arrived ``late_ns`` after ``until_ns`` or
-        later do not count, nor do CLOCK points SETTLE_NS behind that, so that a tape that has
-        grown since gives the same frames.
+        flags do not depend on the range, nor does its rotation from the first key frame on.
+        Packets that arrived ``late_ns`` after ``until_ns`` or later do not count, nor do CLOCK
+        points SETTLE_NS behind that, so that a tape that has grown since gives the same frames.
         """
         parts = self.manifests()
         horizon_ns = until_ns + late_ns
@@ -139,20 +157,17 @@ class Tape:
             until_ns, step_ns = from_ns, 2 * step_ns
         return None
 
-    def trim(self, before_ns: int) -> list[str]:
+    def trim(self, before_ns: int, keep: Iterable[tuple[int, int]] = ()) -> list[str]:
         """Delete the parts that end at or before ``before_ns``; their names.  Idempotent.
 
-        The last part of a recorder stays as long as the first one of its successor: between them
-        it tells who was there, and that nobody taped.
+        But for those that reach into a range ``[from, until)`` of ``keep``, and the last part of a
+        recorder as long as its successor's first one stays.
         """
-        parts = self.manifests()
-        old = [part for part in parts if part.until_ns <= before_ns]
-        following = parts[len(old) : len(old) + 1]
-        if old and following and following[0].fence != old[-1].fence:
-            old.pop()
-        for part in old:
-            self._shelf.remove(part)
-        return [part.name for part in old]
+        kept = {part.name for one in keep for part in self._shelf.between(*one)}
+        old = [name for name in self._shelf.ended(before_ns) if name not in kept]
+        for name in old:
+            self._shelf.remove(name)
+        return old
 
     def _index(self, parts: list[PartManifest]) -> None:
         self._parts = list(parts)
@@ -210,7 +225,8 @@ class Tape:
         self, track: Track, packets: Sequence[Arrived], horizon_ns: int
     ) -> list[Frame | None]:
         sets = latest(self._parameters.get(track.id, ()), packets[0][0])
-        return Assembler(track, sets).assemble(self._numbered(track, packets, horizon_ns))
+        turned = rotations(track, packets)
+        return Assembler(track, sets, turned).assemble(self._numbered(track, packets, horizon_ns))
 
     def _numbered(
         self, track: Track, packets: Sequence[Arrived], horizon_ns: int
@@ -220,7 +236,7 @@ class Tape:
         if unexplained:
             # Rare: no CLOCK points, or a reset that none of them knows.  Arrival must do, and
             # whatever the range, it is judged from the beginning of the track.
-            whole = self._of(track.id, self._parts, horizon_ns + ANCHOR_NS)
+            whole = self._of(track.id, self._shelf.manifests(), horizon_ns + ANCHOR_NS)
             clock.learn(reorder.headers(whole), horizon_ns)
             numbered, _ = reorder.in_order(packets, clock.locate)
         return numbered

@@ -23,6 +23,8 @@ class Roster:
     publishers: tuple[str, ...]  # in join order
     muted: frozenset[tuple[str, Source]]
     tracks: tuple[Track, ...]  # those alive, in the order they were added
+    look: str = ""  # the latest LOOK's and WANTED's detail; "" if there was none
+    wanted: str = ""
 
 
 class _State:
@@ -32,6 +34,7 @@ class _State:
         self.joined: dict[str, None] = {}
         self.muted: dict[tuple[str, Source], None] = {}
         self.tracks: dict[str, None] = {}
+        self.orders: dict[EventType, str] = {}  # LOOK, WANTED
 
     def apply(self, event: TapeEvent) -> bool:
         uid = event.uid
@@ -50,6 +53,10 @@ class _State:
                 return _put(self.tracks, event.track)
             case EventType.TRACK_REMOVED:
                 return _take(self.tracks, event.track)
+            case EventType.LOOK | EventType.WANTED:
+                changed = self.orders.get(event.type) != event.detail
+                self.orders[event.type] = event.detail
+                return changed
             case EventType.CLOCK | EventType.TALLY | EventType.PARAMETERS:
                 return True
 
@@ -76,7 +83,13 @@ def roster(events: Iterable[TapeEvent], tracks: dict[str, Track], at_ns: int) ->
             break
         state.apply(event)
     alive = tuple(tracks[id_] for id_ in state.tracks if id_ in tracks)
-    return Roster(tuple(state.joined), frozenset(state.muted), alive)
+    return Roster(
+        tuple(state.joined),
+        frozenset(state.muted),
+        alive,
+        state.orders.get(EventType.LOOK, ""),
+        state.orders.get(EventType.WANTED, ""),
+    )
 
 
 def story(manifests: Sequence[PartManifest]) -> list[TapeEvent]:

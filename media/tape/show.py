@@ -19,7 +19,11 @@ def info(files: Sequence[Path], *, as_json: bool = False) -> None:
         print(json.dumps([_row(path, tape) for path, tape in tapes], indent=2))
         return
     for path, tape in tapes:
-        print("\n".join([_title(path, tape), *_track_lines(tape), *_faults(tape)]))
+        print(
+            "\n".join(
+                [_title(path, tape), *_track_lines(tape), *_order_lines(tape), *_faults(tape)]
+            )
+        )
 
 
 def verify(files: Sequence[Path], *, as_json: bool = False) -> bool:
@@ -69,6 +73,11 @@ def _arrival_line(row: TrackInfo) -> Iterator[str]:
     yield f"{'':10} arrival: {', '.join(told)}; drift {drift_ppm:+.1f} ppm, skew {skew_ms:+.1f} ms"
 
 
+def _order_lines(tape: TapeInfo) -> list[str]:
+    """When a look or lists of publishers were asked for; image addresses may be secret."""
+    return [f"  {order.type.value} asked for at {_clock(order.at_ns)}" for order in tape.orders]
+
+
 def _faults(tape: TapeInfo) -> list[str]:
     faults = [f"  {part.path.name}: {part.fault}" for part in tape.parts if part.fault]
     faults += [f"  {part.path.name}: not sealed" for part in tape.parts if not part.sealed]
@@ -116,5 +125,6 @@ def _row(path: Path, tape: TapeInfo) -> dict[str, Any]:
         "parts": parts,
         "tracks": tracks,
         "events": tape.events,
+        "orders": [{"type": one.type.value, "at_ns": one.at_ns} for one in tape.orders],
         "holes": [list(hole) for hole in tape.holes],
     }

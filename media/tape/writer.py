@@ -1,7 +1,7 @@
 """Writing a tape: the event loop formats packets, the disk thread does the rest."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from media.tape import disk
@@ -10,7 +10,8 @@ from media.tape.draft import Draft
 from media.tape.job import TapeJob
 from media.tape.model import EventType, PartManifest, TapeEvent, Track
 from media.tape.parameter_watch import ParameterWatch
-from media.tape.standing import Standing
+from media.tape.predecessor import Predecessor
+from media.tape.standing import Ended, Standing
 from media.weakly import weakly
 
 _pack, _sizes, _PACKET = fmt.PACKET_HEAD.pack, fmt.SIZES, fmt.PACKET
@@ -34,15 +35,19 @@ class TapeWriter:
         first_number: int,
         on_sealed: Callable[[PartManifest], None],
         from_ns: int | None = None,
+        before: PartManifest | None = None,
         thread: disk.DiskThread = disk.SHARED,
     ) -> None:
         """``on_sealed`` is called from the disk thread, once for each part, in order.
 
-        The first part begins at ``from_ns``; without it, with the first thing given.
+        The first part begins at ``from_ns``; without it, with the first thing given.  ``before`` is
+        the last part of the recorder that had the tape before.
         """
         self._fence, self._number = fence, first_number
         self._tracks: dict[str, Track] = {}  # all that ever were
         self._standing = Standing()
+        self._before = before
+        self._predecessor: Predecessor | None = None
         self._watch = ParameterWatch()
         self._drafts: list[Draft] = []
         self._draft: Draft | None = None  # the last one, unless it has ended
@@ -103,10 +108,20 @@ class TapeWriter:
         if self._closing:
             return
         draft = self._draft or self._begin(event.at_ns)
+        if event.type is EventType.JOINED and self._predecessor is not None:
+            event = self._predecessor.joined(event)
+            self._inherit(self._predecessor.ended(event.uid), draft)
         self._standing.apply(event)
         if event.type is EventType.TRACK_REMOVED:
             self._watch.remove(event.track)
         draft.add_event(event)
+
+    def _inherit(self, tracks: Iterable[Ended], draft: Draft) -> None:
+        for ended in tracks:
+            self._standing.inherit(ended)
+            draft.add_track(ended.track)
+            draft.add_event(ended.added)
+            draft.add_event(ended.removed)
 
     def rotate(self, at_ns: int) -> None:
         """End the part here: what is given from now on belongs to the next one."""
@@ -155,6 +170,8 @@ class TapeWriter:
         return dropped
 
     def _begin(self, from_ns: int) -> Draft:
+        if self._before is not None:
+            self._predecessor, self._before = Predecessor(self._before, from_ns), None
         draft = Draft(fmt.PartHead(self._fence, self._number, from_ns), self._standing)
         self._number += 1
         self._put = draft.blocks.extend

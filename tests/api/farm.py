@@ -87,9 +87,10 @@ class Farm:
         body = {"cname": cname, "uid": uid, "clientRequest": client or start_body()}
         return self.call("POST", f"/resourceid/{resource_id}/mode/{mode}/start", body)
 
-    def started(self, *, mode: str = "mix") -> tuple[str, str]:
+    def started(self, *, mode: str = "mix", mp4: bool = False) -> tuple[str, str]:
         resource_id = self.acquire()
-        answer = self.start(resource_id, mode=mode)
+        files = {"recordingFileConfig": {"avFileType": ["hls", "mp4"]}} if mp4 else {}
+        answer = self.start(resource_id, start_body() | files, mode=mode)
         assert answer.status_code == 200, answer.json
         return resource_id, str(answer.json["sid"])
 

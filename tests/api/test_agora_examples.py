@@ -13,24 +13,22 @@ from workers.job.status import FileEntry
 
 EXAMPLES = {path.stem: path for path in Path(__file__).parent.glob("agora_examples/*.json")}
 NOT_YET = {  # example -> what the reason of the refusal must name
-    "start-individual-record-and-snapshot": "snapshotConfig",
-    "start-individual-snapshot-only": "snapshotConfig",
-    "start-mix-bestfit-hls-mp4": "avFileType",
-    "start-mix-custom-layout": "avFileType",
     "start-mix-encrypted": "decryptionMode",
     "start-mix-s3-sts": "sse",
     "start-raw": "mode raw",
     "start-web": "mode web",
     "start-web-rtmp": "mode web",
 }
-LATER = {  # examples of sessions that cannot be started yet
-    "query-individual-snapshot",
-    "query-mix-hls-mp4",
+SNAPSHOTS = {"query-individual-snapshot", "stop-individual-snapshot"}  # test_agora_snapshots.py
+LATER = SNAPSHOTS | {  # examples of sessions that cannot be started yet
     "query-web",
     "query-web-rtmp",
-    "stop-individual-snapshot",
-    "stop-mix-hls-mp4",
     "stop-web",
+}
+NO_UPDATE = {  # example -> what the reason of the refusal must name
+    "update-mix-sts-refresh": "storageConfig",
+    "update-web-onhold": "webRecordingConfig",
+    "update-web-rtmp": "rtmpPublishConfig",
 }
 MODES = {"individual": Mode.INDIVIDUAL, "mix": Mode.MIX}
 
@@ -92,9 +90,10 @@ def test_what_is_not_there_yet_is_refused_by_name(farm: Farm, name: str) -> None
 
 def recorded(farm: Farm, expected: dict[str, Any], mode: str) -> tuple[str, str]:
     """A recording with the files of an example's answer, but for the sid in their names."""
-    resource_id, sid = farm.started(mode=mode)
-    farm.control.move(sid, State.RECORDING)
     server = expected["serverResponse"]
+    mp4 = mode == "mix" and server["fileListMode"] == "json"
+    resource_id, sid = farm.started(mode=mode, mp4=mp4)
+    farm.control.move(sid, State.RECORDING)
     start_ms = server.get("sliceStartTime", 0)
     if isinstance(server["fileList"], str):
         name = server["fileList"]
@@ -124,14 +123,31 @@ def test_stop(farm: Farm, name: str) -> None:
     assert answer.json == expected | {"resourceId": resource_id, "sid": sid}
 
 
-@pytest.mark.parametrize("name", sorted(named("update") + named("updateLayout")))
-def test_update_and_update_layout_are_not_there_yet(farm: Farm, name: str) -> None:
-    request = example(name)["request"]
+UPDATES = sorted(named("update") + named("updateLayout"))
+
+
+@pytest.mark.parametrize("name", sorted(set(UPDATES) - set(NO_UPDATE)))
+def test_update_and_update_layout(farm: Farm, name: str) -> None:
+    document = example(name)
     call, mode = name.split("-")[:2]
-    path = f"/resourceid/{farm.acquire()}/sid/{'0' * 32}/mode/{mode}/{call}"
-    answer = farm.call("POST", path, request["body"])
+    resource_id, sid = farm.started(mode=mode)
+    path = f"/resourceid/{resource_id}/sid/{sid}/mode/{mode}/{call}"
+    answer = farm.call("POST", path, document["request"]["body"])
+    assert answer.status_code == 200, answer.json
+    assert answer.json == document["responses"][0]["body"] | {"resourceId": resource_id, "sid": sid}
+    [(ordered, _, at_ns)] = farm.control.orders
+    assert (ordered, at_ns) == (sid, farm.now_ns)
+
+
+@pytest.mark.parametrize("name", sorted(NO_UPDATE))
+def test_other_updates_are_not_there_yet(farm: Farm, name: str) -> None:
+    resource_id, sid = farm.started()
+    path = f"/resourceid/{resource_id}/sid/{sid}/mode/mix/update"
+    answer = farm.call("POST", path, example(name)["request"]["body"])
     assert error(answer) == (400, 2)
+    assert NO_UPDATE[name] in answer.json["reason"]
     assert "not available on this farm yet" in answer.json["reason"]
+    assert not farm.control.orders
 
 
 def test_the_published_reasons_are_word_for_word(farm: Farm) -> None:

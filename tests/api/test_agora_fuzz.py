@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api.farm import CNAME, STORAGE, UID, Farm, start_body
+from workers.job.order import Order
 
 MODEST = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -24,6 +25,25 @@ JUNK = st.recursive(
     ),
     max_leaves=8,
 )
+PICTURE: dict[str, Any] = {
+    "mixedVideoLayout": 3,
+    "maxResolutionUid": "1",
+    "backgroundColor": "#000000",
+    "backgroundImage": "https://img.example.com/a.jpg",
+    "defaultUserBackgroundImage": "",
+    "layoutConfig": [
+        {
+            "uid": "1",
+            "x_axis": 0,
+            "y_axis": 0.5,
+            "width": 1,
+            "height": 0.5,
+            "alpha": 0,
+            "render_mode": 1,
+        }
+    ],
+    "backgroundConfig": [{"uid": "1", "image_url": "http://img.example.com", "render_mode": 0}],
+}
 FULL: dict[str, Any] = {
     "cname": CNAME,
     "uid": UID,
@@ -35,6 +55,11 @@ FULL: dict[str, Any] = {
         "regionAffinity": 0,
         "excludeResourceIds": [],
         "async_stop": True,
+        **PICTURE,
+        "streamSubscribe": {
+            "audioUidList": {"subscribeAudioUids": ["#allstream#"]},
+            "videoUidList": {"unSubscribeVideoUids": ["1"]},
+        },
         "recordingConfig": {
             "channelType": 0,
             "streamTypes": 2,
@@ -50,13 +75,7 @@ FULL: dict[str, Any] = {
                 "height": 640,
                 "fps": 15,
                 "bitrate": 500,
-                "mixedVideoLayout": 2,
-                "maxResolutionUid": "1",
-                "backgroundColor": "#000000",
-                "backgroundImage": "",
-                "defaultUserBackgroundImage": "",
-                "layoutConfig": [],
-                "backgroundConfig": [],
+                **PICTURE,
             },
             "subscribeAudioUids": ["1"],
             "unSubscribeVideoUids": ["2"],
@@ -100,12 +119,15 @@ def mutants(draw: st.DrawFn) -> Any:
 
 def check(farm: Farm, raw: bytes) -> None:
     farm.control.slots = 10**9
+    running, sid = farm.started()
     ticket = farm.acquire()
     calls = {
         "/acquire",
         f"/resourceid/{ticket}/mode/mix/start",
         f"/resourceid/{ticket}/mode/individual/start",
         f"/resourceid/{ticket}/sid/{'0' * 32}/mode/mix/stop",
+        f"/resourceid/{running}/sid/{sid}/mode/mix/update",
+        f"/resourceid/{running}/sid/{sid}/mode/mix/updateLayout",
     }
     for path in calls:
         answer = farm.call("POST", path, data=raw, content_type="application/json")
@@ -114,6 +136,9 @@ def check(farm: Farm, raw: bytes) -> None:
             assert set(answer.json) == {"code", "reason"}
     for spec in farm.control.specs.values():
         spec.model_dump_json().encode()
+    for _, change, at_ns in farm.control.orders:
+        order = Order.read(1, Order.write(change, at_ns))
+        assert type(change).told(order.event(at_ns).detail) == change
 
 
 @MODEST
@@ -147,6 +172,8 @@ def test_paths_are_never_our_fault(text: str, sid: str, mode: str) -> None:
         ("POST", f"/resourceid/{text}/mode/{mode}/start"),
         ("GET", f"/resourceid/{text}/sid/{sid}/mode/{mode}/query"),
         ("POST", f"/resourceid/{text}/sid/{sid}/mode/{mode}/stop"),
+        ("POST", f"/resourceid/{text}/sid/{sid}/mode/{mode}/update"),
+        ("POST", f"/resourceid/{text}/sid/{sid}/mode/{mode}/updateLayout"),
     ):
         answer = farm.call(method, path, body)
         assert 400 <= answer.status_code < 500

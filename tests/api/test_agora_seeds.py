@@ -66,7 +66,7 @@ def test_the_mix_guides_mean_a_best_fit_canvas(farm: Farm, name: str) -> None:
     spec = farm.control.specs[answer.json["sid"]]
     canvas = spec.canvas
     assert (canvas.width, canvas.height, canvas.fps, canvas.bitrate) == (360, 640, 15, 500)
-    assert (canvas.layout, canvas.background_color) == (1, "#FF0000")
+    assert (spec.look.layout, spec.look.background_color) == (1, "#FF0000")
     assert spec.audio_profile == 1
     assert spec.subscription.video_uids == spec.subscription.audio_uids == {"123", "456"}
 

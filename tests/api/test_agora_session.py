@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.memory import MemoryControl
+from media.cut.look import Look
 from tests.api.farm import NS, Farm, error, start_body
 from workers.job.errors import StoreUnavailable
 from workers.job.spec import Mode, RecordingSpec
@@ -52,7 +53,7 @@ def test_everything_left_out_takes_its_default(farm: Farm) -> None:
     spec = spec_of(farm)
     canvas = spec.canvas
     assert (canvas.width, canvas.height, canvas.fps, canvas.bitrate) == (360, 640, 15, 500)
-    assert (canvas.layout, canvas.background_color, canvas.max_resolution_uid) == (0, "#000000", "")
+    assert spec.look == Look()
     assert (spec.audio_profile, spec.stream_mode, spec.live) == (0, "default", False)
     assert (spec.limits.max_idle_s, spec.token, spec.correct_extinf) == (30, None, False)
 
@@ -72,8 +73,8 @@ def test_a_canvas_has_even_sides(farm: Farm) -> None:
 
 def test_the_vertical_layout_knows_who_is_large(farm: Farm) -> None:
     config = {"mixedVideoLayout": 2, "maxResolutionUid": "101"}
-    canvas = spec_of(farm, transcodingConfig=config).canvas
-    assert (canvas.layout, canvas.max_resolution_uid) == (2, "101")
+    look = spec_of(farm, transcodingConfig=config).look
+    assert (look.layout, look.max_resolution_uid) == (2, "101")
 
 
 @pytest.mark.parametrize(

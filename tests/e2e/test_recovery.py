@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ class Outcome:
 
     playlist: str  # its text
     data: bytes  # of all its segments
+    film: bytes  # the MP4
     least_s: float = 0.0  # the recording is at least as long, and at most as long,
     most_s: float = 0.0  # by what the clock said around the calls that started and stopped it
 
@@ -67,6 +68,7 @@ def _start(running: Farm, name: str, **config: object) -> Recording:
     """A mix of the channel of this name, by the recorder 900."""
     request = {
         "recordingConfig": {"transcodingConfig": MIX, **config},
+        "recordingFileConfig": {"avFileType": ["hls", "mp4"]},
         "storageConfig": running.storage(name),
     }
     return running.agora.start(name, "900", "mix", request)
@@ -83,17 +85,18 @@ def _stop(running: Farm, recording: Recording, name: str, *, waits: bool = False
         answered_s = asked_s + 2  # the call took effect at once, or it would have ended later
     outcome = _delivered(running, recording, name)
     least_s, most_s = asked_s - recording.started_s, answered_s - recording.asked_s
-    return Outcome(outcome.playlist, outcome.data, least_s, most_s)
+    return replace(outcome, least_s=least_s, most_s=most_s)
 
 
 def _delivered(running: Farm, recording: Recording, name: str) -> Outcome:
-    key = f"{name}/{recording.sid}_{name}.m3u8"
+    stem = f"{name}/{recording.sid}_{name}"
+    key, film = f"{stem}.m3u8", f"{stem}_0.mp4"
     deadline_s = time.monotonic() + ENDED_S
-    while not _ended(running, key):
+    while not (_ended(running, key) and film in running.bucket.names(f"{name}/")):
         assert time.monotonic() < deadline_s, "the recording was not finished"
         time.sleep(0.2)
     data = decode.joined(part for _, part in running.bucket.segments(key))
-    return Outcome(running.bucket.get(key).decode(), data)
+    return Outcome(running.bucket.get(key).decode(), data, running.bucket.get(film))
 
 
 def _ended(running: Farm, key: str) -> bool:
@@ -232,3 +235,15 @@ def _kill(running: Farm, role: str) -> None:
     running.reload()
     pids = running.facts["pids"][role]
     os.kill(pids[0] if isinstance(pids, list) else pids, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("story", ["whole", "around", "flushed", "both", "recorder"])
+def test_the_mp4_holds_what_the_segments_hold(
+    stories: "dict[str, Future[Outcome]]", story: str
+) -> None:
+    outcome = stories[story].result()
+    film = list(decode.pictures(outcome.film))
+    print(f"{len(film)} pictures in the MP4")
+    assert abs(len(film) - len(outcome.pictures())) <= 1
+    sound, streamed = decode.sound(outcome.film), decode.sound(outcome.data)
+    assert abs(len(sound.samples) - len(streamed.samples)) <= decode.RATE / 15

@@ -35,7 +35,8 @@ class PlaylistWatch:
         while True:
             ended = self._stop.is_set()
             for name in self._bucket.names(self._prefix):
-                if name.endswith(".m3u8"):
+                # A merged index holds no segments.
+                if name.endswith(".m3u8") and not name.endswith("__uid_e_av.m3u8"):
                     self._look(name)
             if ended:
                 return

@@ -15,6 +15,7 @@ import aiohttp
 from media.capture.capture import Capture
 from media.channels.base import Wants
 from media.cut.composite import cut_composite
+from media.cut.look import Look
 from media.cut.model import CompositeSpec, Slice
 from media.judge import decode, pattern
 from media.publish.options import PublishOptions, Ready, Video
@@ -138,7 +139,7 @@ class Take:
         return sum(counts.get(name, 0) for counts in last.values())
 
     def judged(self) -> "Judged":
-        spec = CompositeSpec(*SIZE, fps=FPS, bitrate=1000, layout=1)
+        spec = CompositeSpec(*SIZE, fps=FPS, bitrate=1000, look=Look(1))
         part = Slice(0, self.begin_ns, self.end_ns)
         result = cut_composite(
             self.tape, spec, origin_ns=self.begin_ns, slice=part, out_dir=self.directory

@@ -7,6 +7,7 @@ import pytest
 import redis
 from pydantic import SecretStr
 
+from tests.workers.buckets import S3Server
 from workers.job.spec import Mode, RecordingSpec, Storage
 from workers.store.connect import connect
 from workers.store.store import Store
@@ -76,3 +77,14 @@ def make_spec(tmp_path: Path) -> Callable[..., RecordingSpec]:
         return RecordingSpec(**(fields | changes))
 
     return make
+
+
+@pytest.fixture
+def s3(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[S3Server]:
+    """A bucket of our own."""
+    server = S3Server(tmp_path / "s3", free_port())
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -11,7 +11,7 @@ from workers.job.spec import RecordingSpec
 from workers.job.state import Event, State
 from workers.job.status import FileEntry
 from workers.store import keys
-from workers.store.store import Forgotten, LeaseLost, Store
+from workers.store.store import Forgotten, LeaseLost, Renewal, Store
 
 pytestmark = pytest.mark.server
 
@@ -86,7 +86,7 @@ def test_an_owner_whose_lease_lapsed_unnoticed_keeps_the_recording(running: Stor
     claim = running.claim("0" * 32, "a", 0.05)
     assert claim is not None
     time.sleep(0.1)
-    assert running.renew(claim, TTL_S) == (State.JOINING, 0)
+    assert running.renew(claim, TTL_S) == Renewal(State.JOINING, 0, 0)
     assert running.claim("0" * 32, "b", TTL_S) is None
 
 
@@ -94,7 +94,7 @@ def test_a_stop_is_seen_at_the_next_renewal_and_only_once(running: Store) -> Non
     claim = running.claim("0" * 32, "a", TTL_S)
     assert claim is not None
     running.ask_stop("0" * 32, 123)
-    assert running.renew(claim, TTL_S) == (State.STOPPING, 123)
+    assert running.renew(claim, TTL_S) == Renewal(State.STOPPING, 123, 0)
     with pytest.raises(AlreadyStopping):
         running.ask_stop("0" * 32, 456)
     with pytest.raises(NotFound):
@@ -152,7 +152,7 @@ def test_redis_is_told_again_of_what_it_forgot(running: Store, make_spec: Make) 
             act()
     assert running.restore(make_spec(), State.RECORDING, 1, origin_ns=7, units_sealed=2)
     assert not running.restore(make_spec(), State.QUEUED, 9)
-    assert running.renew(claim, TTL_S) == (State.RECORDING, 0)
+    assert running.renew(claim, TTL_S) == Renewal(State.RECORDING, 0, 0)
     row = running.row("0" * 32)
     assert row is not None
     assert (row.fence, row.origin_ns, row.units_sealed) == (1, 7, 2)

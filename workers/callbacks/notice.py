@@ -17,6 +17,7 @@ class EventType(IntEnum):
     """The events that this farm sends."""
 
     ERROR = 1
+    WARNING = 2
     FILE_INFOS = 4
     SESSION_EXIT = 11
     SESSION_FAILOVER = 12
@@ -24,6 +25,7 @@ class EventType(IntEnum):
     RECORDER_STARTED = 40
     RECORDER_LEAVE = 41
     SLICE_START = 42
+    SNAPSHOT_FILE = 45
 
 
 class Service(IntEnum):
@@ -36,6 +38,7 @@ class Service(IntEnum):
 
 _NAMES: Mapping[EventType, tuple[str, Service]] = {
     EventType.ERROR: ("cloud_recording_error", Service.CLOUD),
+    EventType.WARNING: ("cloud_recording_warning", Service.CLOUD),
     EventType.FILE_INFOS: ("cloud_recording_file_infos", Service.CLOUD),
     EventType.SESSION_EXIT: ("session_exit", Service.CLOUD),
     EventType.SESSION_FAILOVER: ("session_failover", Service.CLOUD),
@@ -43,6 +46,7 @@ _NAMES: Mapping[EventType, tuple[str, Service]] = {
     EventType.RECORDER_STARTED: ("recorder_started", Service.RECORDER),
     EventType.RECORDER_LEAVE: ("recorder_leave", Service.RECORDER),
     EventType.SLICE_START: ("recorder_slice_start", Service.RECORDER),
+    EventType.SNAPSHOT_FILE: ("recorder_snapshot_file", Service.RECORDER),
 }
 
 
@@ -63,7 +67,7 @@ def envelope(
             "sequence": sequence,
             "sendts": at_ns // 1_000_000,
             "serviceType": int(service),
-            "serviceScene": "rtc_record",
+            "serviceScene": "rtc_record" if spec.files else "rtc_snapshot",
             "details": {"msgName": name, **details},
         },
     }

@@ -1,29 +1,39 @@
 """Makes the segments of a slice and hands them to the uploaders."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import structlog
 
 from media.cut.composite import cut_composite
+from media.cut.encoder import SOFTWARE, Encoder
 from media.cut.individual import cut_individual
-from media.cut.model import CutResult, Segment, Slice
+from media.cut.model import CutResult, PieceFile, Segment, Slice
+from media.cut.stretches import cut_stretches
 from media.quality.measure import measure
 from media.quality.model import SliceQuality
 from media.tape.reader import Tape
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
-from workers.cutter.plan import composite_spec, individual_spec, slice_at
+from workers.cutter.images import Images, without_query
+from workers.cutter.plan import (
+    composite_spec,
+    image_urls,
+    individual_spec,
+    is_merged,
+    slice_at,
+)
 from workers.engine import Queues
 from workers.job import naming
 from workers.job.errors import NotFound
 from workers.job.spec import Mode, RecordingSpec
-from workers.job.state import TERMINAL
+from workers.job.state import ON_AIR, TERMINAL
 from workers.metrics.metrics import Metrics
-from workers.spool.spool import Closed, Folder, SegmentFile, Spool, Unit
+from workers.spool.spool import Closed, Folder, SegmentFile, Spool, StoredPiece, Unit
 from workers.store.store import Row, Store
 
+_RECORDER, _FAILED = 0, 1  # module; the RTC SDK's ERR_FAILED (reference §7.3, §7.5)
 _LOCK_S = 10.0  # a dead cutter's slice is free again after this
 
 log = structlog.get_logger(__name__)
@@ -33,27 +43,41 @@ class Cutter:
     """One per cutter process."""
 
     def __init__(
-        self, store: Store, spool: Spool, queues: Queues, outbox: Outbox, metrics: Metrics
+        self,
+        store: Store,
+        spool: Spool,
+        queues: Queues,
+        outbox: Outbox,
+        metrics: Metrics,
+        images: Images,
+        encoder: Encoder = SOFTWARE,
     ) -> None:
         self._store = store
         self._spool = spool
         self._queues = queues
         self._outbox = outbox
         self._metrics = metrics
+        self._images = images
+        self._encoder = encoder
 
     def cut(self, sid: str, number: int) -> None:
         """Cut a slice (mix), or everything up to it in order (individual).
 
-        Safe to repeat: what is cut already is only asked to be uploaded again.
+        Safe to repeat: what is cut already is only asked to be uploaded again.  Of a mix whose
+        slice is not on tape yet the images are fetched, so that no slice has to wait for them.
         """
         try:
             spec = self._store.spec(sid)
         except NotFound:
             return  # ended long ago
-        if spec.mode is Mode.MIX:
+        if spec.mode is Mode.MIX and self._is_early(spec, number):
+            self._fetch_ahead(spec)
+        elif spec.mode is Mode.MIX:
             with self._store.locked(f"cut:{sid}:{number}", ttl_s=_LOCK_S, wait_s=0) as held:
                 if held:
                     self._cut(spec, number)
+        elif spec.tape_of:
+            self._cut_next(spec, number)
         elif not self._cut_in_order(spec):
             self._cut(spec, number)  # it is cut: only ask again for what the bucket lacks
 
@@ -72,6 +96,15 @@ class Cutter:
                 for number in self._missing(spec.sid):
                     self._cut(spec, number)
         return found
+
+    def _cut_next(self, spec: RecordingSpec, number: int) -> None:
+        """Cut one slice of what is cut again, and ask for the next: live cuts go in between."""
+        with self._store.locked(f"cut:{spec.sid}", ttl_s=_LOCK_S, wait_s=0) as held:
+            if not held or next(self._missing(spec.sid), None) != number:
+                return
+            self._cut(spec, number)
+        if self._wanted(spec.sid, self._spool.folder(spec.sid), number + 1) is not None:
+            self._queues.cut(spec.sid, number + 1, again=True)
 
     def _missing(self, sid: str) -> Iterator[int]:
         """Slices that the tape holds and that are not cut, as long as there are any."""
@@ -105,9 +138,9 @@ class Cutter:
             unit = self._make(spec, folder, *wanted, number)
         for segment in unit.segments:
             if not folder.delivered(segment.name):
-                self._queues.upload(spec.sid, segment.name)
+                self._queues.upload(spec.sid, segment.name, again=bool(spec.tape_of))
         if unit.final or not unit.segments:
-            self._queues.deliver(spec.sid)
+            self._queues.deliver(spec.sid, again=bool(spec.tape_of))
 
     def _make(
         self, spec: RecordingSpec, folder: Folder, row: Row, closed: Closed | None, number: int
@@ -118,16 +151,23 @@ class Cutter:
         scratch = folder.scratch(number)
         try:
             before = folder.unit(number - 1) if number else None
-            tape = Tape(folder.tape)
-            result = _media(tape, spec, row.origin_ns, piece, before, final, scratch)
+            tape = Tape(self._spool.folder(spec.tape_sid).tape)
+            urls = image_urls(spec, tape, piece)
+            images = self._images.have(folder.path, urls, self._settled(spec))
+            result = _media(
+                tape, spec, row.origin_ns, piece, before, final, scratch, images, self._encoder
+            )
             if spec.quality_report:
                 quality = _quality(tape, spec, piece, final, result)
                 if quality is not None:
                     folder.save_quality(number, quality)
         except Exception:
-            self._metrics.slices.labels(spec.mode.value, "failed").inc()
+            self._metrics.slices.labels(_output(spec), "failed").inc()
             raise
         segments = tuple(self._adopt(spec, folder, made) for made in result.segments)
+        pieces = tuple(
+            _adopt_piece(folder, made, f"{number:06d}-{i}") for i, made in enumerate(result.pieces)
+        )
         scratch.rmdir()
         unit = Unit(
             number=number,
@@ -137,11 +177,38 @@ class Cutter:
             segments=segments,
             cursor=dict(result.cursor),
             keep_from_ns=result.keep_from_ns,
+            keep=result.keep,
+            pieces=pieces,
         )
         folder.save_unit(unit)
         self._tell(spec, unit)
         self._measure(spec, unit, time.monotonic() - began)
         return unit
+
+    def _is_early(self, spec: RecordingSpec, number: int) -> bool:
+        row = self._store.row(spec.sid)
+        return row is not None and row.state in ON_AIR and number >= row.units_sealed
+
+    def _fetch_ahead(self, spec: RecordingSpec) -> None:
+        orders = self._store.orders.since(spec.sid, 0)
+        looks = [spec.look, *filter(None, (order.look for order in orders))]
+        folder = self._spool.folder(spec.sid)
+        if folder.path.is_dir():  # else no recorder has begun
+            urls = {url for look in (looks[0], looks[-1]) for url in look.urls}
+            self._images.fetch_ahead(folder.path, urls, self._settled(spec))
+
+    def _settled(self, spec: RecordingSpec) -> Callable[[str, str], None]:
+        """What to do with news of an image: those that cannot be had are reported."""
+
+        def settled(url: str, why: str) -> None:
+            self._metrics.images.labels("given_up" if why else "fetched").inc()
+            if why:
+                log.warning("an image is not shown", sid=spec.sid, why=why)
+                said = f"the image {without_query(url)} is not shown: {why}"
+                details = {"module": _RECORDER, "warnCode": _FAILED, "warnMsg": said}
+                self._outbox.add(spec, EventType.WARNING, details)
+
+        return settled
 
     def _adopt(self, spec: RecordingSpec, folder: Folder, made: Segment) -> SegmentFile:
         source = made.source.value if made.source else None
@@ -151,7 +218,7 @@ class Cutter:
         folder.adopt(made.path, name)
         return SegmentFile(
             name=name,
-            playlist=naming.playlist(stem),
+            playlist=naming.playlist(stem) if made.listed else "",
             uid=made.uid,
             kind=made.kind,
             source=source,
@@ -163,11 +230,16 @@ class Cutter:
             resumed=made.resumed,
             width=made.width,
             height=made.height,
+            rotation=made.rotation,
+            turns=made.turns,
+            profile=made.profile,
+            bytes=folder.file(name).stat().st_size,
+            merged=naming.merged(spec, made.uid, made.container) if is_merged(spec, made) else "",
         )
 
     def _tell(self, spec: RecordingSpec, unit: Unit) -> None:
         for segment in unit.segments:
-            if segment.resumed:
+            if segment.resumed and segment.playlist:
                 start_ms = segment.start_ns // 1_000_000
                 details = {
                     "startUtcMs": start_ms,
@@ -179,7 +251,7 @@ class Cutter:
                 self._outbox.add(spec, EventType.SLICE_START, details, once=f"slice:{segment.name}")
 
     def _measure(self, spec: RecordingSpec, unit: Unit, took_s: float) -> None:
-        output = spec.mode.value
+        output = _output(spec)
         self._metrics.slices.labels(output, "cut").inc()
         self._metrics.segments.labels(output).inc(len(unit.segments))
         self._metrics.slice_cut.labels(output).observe(took_s)
@@ -195,12 +267,40 @@ class Cutter:
         )
 
 
+def _output(spec: RecordingSpec) -> str:
+    """What metrics call it: what is cut again says nothing of how live cuts keep up."""
+    return "recut" if spec.tape_of else spec.mode.value
+
+
+def _adopt_piece(folder: Folder, made: PieceFile, name: str) -> StoredPiece:
+    folder.adopt_piece(made.payload, made.index, name)
+    return StoredPiece(
+        name=name,
+        kind=made.kind,
+        start_ns=made.start_ns,
+        duration_s=made.duration_s,
+        bytes=made.bytes,
+        stretch=made.stretch,
+        uid=made.uid,
+        source=made.source.value if made.source else "",
+        last=made.last,
+    )
+
+
 def _quality(
     tape: Tape, spec: RecordingSpec, piece: Slice, final: bool, cut: CutResult
 ) -> SliceQuality | None:
     """How good a slice is; None if that cannot be told, which must never cost the slice itself."""
     try:
-        return measure(tape, piece.start_ns, piece.end_ns, frames=cut.frames, final=final)
+        return measure(
+            tape,
+            piece.start_ns,
+            piece.end_ns,
+            frames=cut.frames,
+            final=final,
+            wanted=spec.subscription.wanted,
+            only=spec.only,
+        )
     except Exception:
         log.exception("slice not measured", sid=spec.sid, slice=piece.number)
         return None
@@ -214,14 +314,23 @@ def _media(
     before: Unit | None,
     final: bool,
     scratch: Path,
+    images: Mapping[str, Path],
+    encoder: Encoder,
 ) -> CutResult:
     if spec.mode is Mode.MIX and piece.end_ns <= piece.start_ns:
         return CutResult(segments=(), keep_from_ns=piece.start_ns)
     if spec.mode is Mode.MIX:
         return cut_composite(
-            tape, composite_spec(spec), origin_ns=origin_ns, slice=piece, out_dir=scratch
+            tape,
+            composite_spec(spec),
+            origin_ns=origin_ns,
+            slice=piece,
+            out_dir=scratch,
+            images=images,
+            encoder=encoder,
         )
-    return cut_individual(
+    cut = cut_stretches if spec.webm else cut_individual
+    return cut(
         tape,
         individual_spec(spec),
         origin_ns=origin_ns,

@@ -25,7 +25,16 @@ def s3_part(binary: Path, folder: Path, address: S3Address) -> Part:
             *("--vfs-cache-mode", "off", "--", str(folder.absolute())),
         ),
         ready=partial(bucket_answers, address),
-        env={**plain(), "RCLONE_AUTH_KEY": pair},  # not an argument: `ps` shows those to all
+        env={
+            **plain(),
+            "RCLONE_AUTH_KEY": pair,  # not an argument: `ps` shows those to all
+            # Parts of an MP4 that grows are kept in memory until its first one comes (decision
+            # 009): up to 1 GiB together (its default), however they divide that.
+            "RCLONE_MULTIPART_STREAMING_BUFFER_LIMIT": "0",
+            # Bodies are verified as they come in.  Without this they are hashed once more, all at
+            # once, when that file is put together.
+            "RCLONE_IGNORE_CHECKSUM": "true",
+        },
         stop_s=5.0,
     )
 

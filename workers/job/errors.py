@@ -27,6 +27,38 @@ class NoCapacity(FarmError):
     retryable = True
 
 
+class BadCut(FarmError):
+    """A recording cannot be cut again like this."""
+
+    blame = Blame.CUSTOMER
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"invalid {field} value! {why}")
+
+
+class NoTape(FarmError):
+    """The tape of a recording is gone: it cannot be cut again."""
+
+    blame = Blame.CUSTOMER
+
+
+class NoTapeYet(FarmError):
+    """Nothing is on a recording's tape so far."""
+
+    blame = Blame.CUSTOMER
+
+
+class SpoolUnseen(FarmError):
+    """A process that does not see the spool was asked for something of it."""
+
+
+class TooManyCuts(FarmError):
+    """As many recordings are being cut from one tape as may be."""
+
+    blame = Blame.CUSTOMER
+    retryable = True
+
+
 class IllegalTransition(FarmError):
     """An event that the recording's state does not allow; nothing was changed."""
 
@@ -39,6 +71,14 @@ class StorageError(FarmError):
 
 class StorageRefused(StorageError):
     """The bucket said no: wrong keys, missing bucket, forbidden."""
+
+
+class UploadLost(StorageRefused):
+    """The bucket does not know a multipart upload (any more): all parts must be sent again."""
+
+
+class PartsRefused(StorageRefused):
+    """The bucket does not make an object of these parts."""
 
 
 class StorageUnavailable(StorageError):

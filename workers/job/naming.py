@@ -5,6 +5,7 @@ Clients parse these names and build some of them themselves.
 
 import hashlib
 import re
+from urllib.parse import quote
 
 from media.mux.m3u8 import utc17
 from workers.job.spec import Mode, RecordingSpec
@@ -13,9 +14,13 @@ CONTENT_TYPES = {
     "m3u8": "application/x-mpegURL",
     "ts": "video/MP2T",
     "webm": "video/webm",
+    "mp4": "video/mp4",
     "wav": "audio/wav",
     "json": "application/json",
+    "mpd": "application/dash+xml",
+    "jpg": "image/jpeg",
 }
+_URI_SAFE = "!$&'()*+,;=@~"
 # What a file name can hold everywhere: the characters of channel names, within bounds.
 _PLAIN = re.compile(r"[a-zA-Z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]{1,64}")
 
@@ -43,9 +48,24 @@ def playlist(stem_: str) -> str:
     return f"{stem_}.m3u8"
 
 
+def merged(spec: RecordingSpec, uid: str, container: str) -> str:
+    """The index of a publisher's audio and video together: HLS, or DASH of WebM."""
+    return f"{stem(spec, uid, 'av')}.{'mpd' if container == 'webm' else 'm3u8'}"
+
+
+def mp4(spec: RecordingSpec, number: int) -> str:
+    """One of the MP4 files of a mix, from 0."""
+    return f"{spec.sid}_{spec.cname}_{number}.mp4"
+
+
 def report(spec: RecordingSpec) -> str:
     """The quality report of a recording."""
     return f"{spec.sid}_{spec.cname}_report.json"
+
+
+def uri(name: str) -> str:
+    """A file name as playlists hold it (RFC 8216 §4.1): "why?" must not begin a query."""
+    return quote(name, safe=_URI_SAFE)
 
 
 def segment(stem_: str, start_ns: int, container: str) -> str:

@@ -1,4 +1,4 @@
-"""Specs at rest: what opens buckets and channels is encrypted with the farm's key."""
+"""At rest: what opens buckets and channels, and whole orders, are encrypted with the farm's key."""
 
 import base64
 import hashlib
@@ -21,24 +21,34 @@ def _revealed(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
+def seal_text(text: str, farm_key: SecretStr) -> str:
+    """A text that is not readable without the farm's key."""
+    return _cipher(farm_key.get_secret_value()).encrypt(text.encode()).decode("ascii")
+
+
+def unseal_text(token: str, farm_key: SecretStr) -> str:
+    """The inverse of :func:`seal_text`.  Raises cryptography.fernet.InvalidToken."""
+    return _cipher(farm_key.get_secret_value()).decrypt(token.encode("ascii")).decode()
+
+
 def seal(spec: RecordingSpec, farm_key: SecretStr) -> str:
     """A spec as JSON text in which its secrets are not readable without the farm's key.
 
-    The channel URL is one: its query may hold a PIN or an API secret.
+    URLs may hold one in their query: that of the channel, and those of a look's images.
     """
-    rows = json.loads(spec.model_dump_json(exclude={"storage", "token", "channel_url"}))
+    rows = json.loads(spec.model_dump_json(exclude={"storage", "token", "channel_url", "look"}))
     secret = {
         "channel_url": spec.channel_url,
+        "look": spec.look.to_json(),
         "storage": {name: _revealed(value) for name, value in spec.storage},
         "token": _revealed(spec.token),
     }
-    token = _cipher(farm_key.get_secret_value()).encrypt(json.dumps(secret).encode())
-    rows["sealed"] = token.decode("ascii")
+    rows["sealed"] = seal_text(json.dumps(secret), farm_key)
     return json.dumps(rows, separators=(",", ":"))
 
 
 def unseal(text: str | bytes, farm_key: SecretStr) -> RecordingSpec:
     """The inverse of :func:`seal`.  Raises cryptography.fernet.InvalidToken for another key."""
     rows = json.loads(text)
-    secret = _cipher(farm_key.get_secret_value()).decrypt(rows.pop("sealed").encode("ascii"))
+    secret = unseal_text(rows.pop("sealed"), farm_key)
     return RecordingSpec.model_validate(rows | json.loads(secret))

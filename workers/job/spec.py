@@ -5,6 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from media.cut.look import Look
+from media.tape.wanted import EVERYBODY, Wanted
+
 SLICE_SECONDS = 15
 
 
@@ -31,17 +34,24 @@ class Subscription(Frozen):
     not_audio_uids: frozenset[str] = frozenset()
     not_video_uids: frozenset[str] = frozenset()
 
+    @property
+    def wanted(self) -> Wanted:
+        """The same, as the cut and the tape know it."""
+        return Wanted(
+            audio_uids=self.audio_uids if self.audio else frozenset(),
+            video_uids=self.video_uids if self.video else frozenset(),
+            not_audio_uids=self.not_audio_uids,
+            not_video_uids=self.not_video_uids,
+        )
+
 
 class Canvas(Frozen):
-    """The composite picture (reference §2.4)."""
+    """The composite picture (reference §2.4); what it shows is the spec's ``look``."""
 
     width: int = 360  # pixels
     height: int = 640
     fps: int = 15
     bitrate: int = 500  # kbit/s
-    layout: Literal[0, 1, 2, 3] = 0
-    max_resolution_uid: str = ""  # who owns the large region of layout 2; "" is nobody
-    background_color: str = "#000000"  # #RRGGBB
 
 
 class Storage(Frozen):
@@ -76,12 +86,42 @@ class RecordingSpec(Frozen):
     channel_url: str = Field(repr=False)  # its query may hold secrets
     token: SecretStr | None = None
     live: bool = False  # channelType 1: the audience alone counts as idle
-    subscription: Subscription = Subscription()
+    audio: bool = True  # whether there may be sound at all (streamTypes)
+    video: bool = True
+    subscription: Subscription = Subscription()  # at the start
     canvas: Canvas = Canvas()
+    look: Look = Look()  # at the start
     audio_profile: Literal[0, 1, 2] = 0
     stream_mode: Literal["default", "standard", "original"] = "default"
     correct_extinf: bool = False
+    mp4: bool = False  # of a mix, beside the segments
+    webm: bool = False  # of individual media instead of segments: a file for each stretch
+    files: bool = True  # segments and playlists; False: screenshots only
+    snapshot_s: int = 0  # seconds between screenshots of an individual recording; 0: none
     quality_report: bool = True  # put beside the files
     storage: Storage
     limits: Limits = Limits()
     accepted_ns: int  # when the start call was accepted, Unix nanoseconds
+    # Of a recording that is cut again from the tape of another one (job/again.py):
+    tape_of: str = ""  # sid of the one that has the tape; "": it has its own
+    tape_from_ns: int = 0  # where its timeline begins, on the slices' grid of that one
+    follow: bool = True  # what updateLayout said while it was taped counts
+    only: Wanted = EVERYBODY  # of those who were recorded
+
+    @property
+    def media(self) -> "Subscription | RecordingSpec":
+        """Whose ``audio`` and ``video`` say what there may be at any time.
+
+        What is not in a mix from its beginning cannot come into it.
+        """
+        return self.subscription if self.mode is Mode.MIX and not self.tape_of else self
+
+    @property
+    def grows(self) -> bool:
+        """Whether there are files that one slice after the other adds to."""
+        return self.mp4 or self.webm
+
+    @property
+    def tape_sid(self) -> str:
+        """Whose tape it is made from."""
+        return self.tape_of or self.sid

@@ -56,6 +56,7 @@ _NEXT: Mapping[State, Mapping[Event, State]] = {
 }
 
 TERMINAL = frozenset(State) - _NEXT.keys()
+RUNNING = frozenset(state for state, moves in _NEXT.items() if Event.STOP_ASKED in moves)
 ON_AIR = frozenset(state for state, moves in _NEXT.items() if Event.CLAIMED in moves)
 
 

@@ -11,7 +11,7 @@ TrackType = Literal["audio", "video", "audio_and_video"]
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One playlist (later also MP4) that stands in the customer's bucket."""
+    """One playlist or MP4 that stands in the customer's bucket."""
 
     name: str  # object key, with the prefix
     track_type: TrackType
@@ -31,14 +31,28 @@ class RecordingStatus:
     app_id: str
     cname: str
     uid: str  # of the recorder
+    audio: bool = True  # whether sound may be asked for while it runs
+    video: bool = True
+    mp4: bool = False  # MP4 files stand beside the playlist of a mix
+    snapshots: bool = False  # screenshots are taken, alone or beside files
     files: tuple[FileEntry, ...] = ()  # only what was verified in the bucket
     slice_start_ms: int = 0  # Unix milliseconds of the first media; 0 before it
     no_data: bool = False  # it is over and nobody published anything
+    tape_of: str = ""  # the recording whose tape it was cut from; "": its own
 
     @property
     def ended(self) -> bool:
         """Nothing will change any more."""
         return self.state in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class TapeStatus:
+    """What a recording can be cut again from.  Times are Unix nanoseconds."""
+
+    from_ns: int = 0  # from when on; 0: there is no tape (any more, or yet)
+    until_ns: int = 0  # how long it is kept, once the recording has ended; 0: that is not known
+    cuts: tuple[str, ...] = ()  # recordings that were cut from it
 
 
 @dataclass(frozen=True, slots=True)

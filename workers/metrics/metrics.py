@@ -79,6 +79,9 @@ class Metrics:
         self.slice_cut = self._histogram(
             "slice_cut_seconds", "Time to cut one slice.", _SLOW, "output"
         )
+        self.images = self._counter(
+            "images_total", "Images of mixes, by whether they could be fetched.", "result"
+        )
         self.slice_media = self._counter(
             "slice_media_seconds_total", "Media time of the slices that were cut.", "output"
         )
@@ -94,7 +97,9 @@ class Metrics:
         )
 
     def _farm(self) -> None:
-        self.spool_bytes = self._gauge("spool_bytes", "Bytes waiting in the spool.")
+        self.spool_bytes = self._gauge(
+            "spool_bytes", "Bytes in the spool, tapes that are kept among them."
+        )
         self.queue_depth = self._gauge("queue_depth", "Messages waiting in a queue.", "queue")
         self.callbacks = self._counter("callbacks_total", "Callback attempts, by result.", "result")
         self.failovers = self._counter(

@@ -10,11 +10,12 @@ import structlog
 from pydantic import SecretStr
 
 from media.tape.model import NS
-from workers.engine import CUT, QUEUES, RECORD, UPLOAD, Queues
+from workers.engine import CUT, QUEUES, RECORD, RECUT, UPLOAD, Queues
 from workers.job.errors import StoreUnavailable
 from workers.job.spec import SLICE_SECONDS
 from workers.job.state import TERMINAL, State
 from workers.metrics.metrics import Metrics
+from workers.reconciler.cuts import CutsAgain
 from workers.reconciler.restore import restore
 from workers.spool.spool import Spool
 from workers.store.store import Row, Store, is_on_air, now_ns
@@ -43,6 +44,7 @@ class Reconciler:
         self._queues = queues
         self._metrics = metrics
         self._farm_key = farm_key
+        self._cuts = CutsAgain(store, spool, queues, self._once)
         self._forgotten: set[str] = set()
         self._calm_until_s = 0.0
         self._depths: dict[str, int] = {}
@@ -81,6 +83,10 @@ class Reconciler:
         """Look after one recording; returns seconds of its media that are not cut."""
         row = self._store.row(sid)
         if row is None:
+            return 0.0
+        if row.tape_of:
+            # What is cut again is no media that waits for its first cut.
+            self._cuts.see(row, full=full, waiting=self._depths[RECUT])
             return 0.0
         if is_on_air(row.state) and time.monotonic() >= self._calm_until_s:
             self._see_recorder(row)
@@ -136,7 +142,9 @@ class Reconciler:
             if row is None:
                 forgotten.add(sid)
             elif row.state in TERMINAL and now_ns() - row.delivered_ns > 60 * NS:
-                self._spool.folder(sid).remove()
+                self._cuts.leave(sid)
+            if row is not None:
+                self._cuts.tidy(sid)
         # Seen twice, so that a recorder who has it could say so first.
         for sid in forgotten & self._forgotten:
             restore(self._store, self._spool.folder(sid), self._farm_key)

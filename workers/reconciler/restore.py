@@ -4,10 +4,15 @@ import structlog
 from cryptography.fernet import InvalidToken
 from pydantic import SecretStr, ValidationError
 
+from media.tape.model import NS
 from media.tape.reader import Tape
+from workers.job.order import standing
 from workers.job.sealed import unseal
+from workers.job.spec import RecordingSpec
 from workers.job.state import State
-from workers.spool.spool import Folder
+from workers.job.status import FileEntry
+from workers.spool.kept import Kept, TapeFolder
+from workers.spool.spool import Closed, Folder
 from workers.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -23,10 +28,20 @@ def restore(store: Store, folder: Folder, farm_key: SecretStr) -> None:
     except (InvalidToken, ValidationError, ValueError):
         log.exception("a recording in the spool cannot be read", sid=folder.path.name)
         return
-    closed, first = folder.closed(), folder.unit(0)
+    if spec.tape_of:
+        log.warning("a recording that is cut again is known again", sid=spec.sid)
+        store.cuts.begin(spec)
+        return
+    closed, kept = folder.closed(), TapeFolder(folder).kept()
+    if closed is not None and kept is not None:
+        _remember(store, spec, closed, kept)
+        return
+    first = folder.unit(0)
     units = sum(1 for _ in folder.units())
     origin_ns = closed.origin_ns if closed else first.start_ns if first else 0
-    fences = [part.fence for part in Tape(folder.tape).manifests()]
+    parts = Tape(folder.tape).manifests()
+    fences = [part.fence for part in parts]
+    orders = [order.number for order in standing(event for one in parts for event in one.events)]
     log.warning("a recording that redis forgot is known again", sid=spec.sid, closed=bool(closed))
     store.restore(
         spec,
@@ -36,4 +51,19 @@ def restore(store: Store, folder: Folder, farm_key: SecretStr) -> None:
         units_sealed=closed.units if closed else units,
         end_ns=closed.end_ns if closed else 0,
         no_data=int(closed is not None and closed.units == 0),
+        order=max(orders, default=0),
     )
+
+
+def _remember(store: Store, spec: RecordingSpec, closed: Closed, kept: Kept) -> None:
+    """It has ended; its tape is still there."""
+    store.cuts.remember(
+        spec,
+        (kept.until_ns - kept.delivered_ns) // NS,
+        origin_ns=closed.origin_ns,
+        units_sealed=closed.units,
+        end_ns=closed.end_ns,
+        delivered_ns=kept.delivered_ns,
+    )
+    for file in kept.files:
+        store.save_file(spec.sid, FileEntry(**file))

@@ -1,4 +1,4 @@
-"""What a recorder process does beside its recordings: heartbeat, stop calls, draining."""
+"""What a recorder process does beside its recordings: heartbeat, news of calls, draining."""
 
 import os
 import socket
@@ -99,7 +99,7 @@ class Recorder:
             log.warning("heartbeat not withdrawn, it will lapse")
 
     def _listen(self) -> None:
-        """Hear of stop calls at once; without this, a slot sees them at its next renewal."""
+        """Hear at once of what is asked for; without this, a slot sees it at its next renewal."""
         while not self._draining.is_set():
             try:
                 self._hear()

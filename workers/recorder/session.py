@@ -9,12 +9,15 @@ from media.errors import TapeUnsealed
 from media.rtc import steady
 from media.rtc.drain import Drain
 from media.rtc.network import Network
-from media.tape.model import NS
+from media.tape.model import NS, PartManifest
+from media.tape.wanted import Wanted
 from media.tape.writer import TapeWriter
+from workers.job.order import Order
 from workers.job.spec import SLICE_SECONDS, Mode, RecordingSpec
 from workers.metrics.metrics import Metrics
 from workers.recorder.notices import Notice, Observer, PartSealed
 from workers.recorder.pace import beat
+from workers.recorder.timeline import open_from_ns
 from workers.settings import Settings
 from workers.spool.spool import Folder
 
@@ -41,8 +44,18 @@ class Session:
         network: Network,
         metrics: Metrics,
         notify: Callable[[Notice], None],
+        origin_ns: int = 0,
+        sealed_ns: int = 0,
+        before: PartManifest | None = None,
     ) -> None:
+        """``sealed_ns`` says how far the tape is that owners before us left, ``before`` is its end.
+
+        ``origin_ns`` is where its timeline begins, 0 if it has not.
+        """
         self._settings = settings
+        self._late_ns = int(settings.late_s * NS)
+        self._origin_ns, self._sealed_ns = origin_ns, sealed_ns
+        self._ordered_ns = 0  # when the last order took effect
         self._individual = spec.mode is Mode.INDIVIDUAL
         self._drain = drain
         self._stop = asyncio.Event()
@@ -51,6 +64,7 @@ class Session:
             folder.tape,
             fence=fence,
             first_number=first_number,
+            before=before,
             on_sealed=lambda part: notify(PartSealed(part)),
         )
         self._capture = Capture(
@@ -58,7 +72,7 @@ class Session:
             cname=spec.cname,
             recorder_uid=spec.recorder_uid,
             token=spec.token.get_secret_value() if spec.token else None,
-            wants=Wants(**dict(spec.subscription)),
+            wants=_wants(spec.subscription.wanted),
             writer=self._writer,
             live=spec.live,
             max_idle_s=spec.limits.max_idle_s,
@@ -92,6 +106,19 @@ class Session:
             self._writer.abandon()
             raise TapeUnsealed(f"the tape could not be sealed: {why}") from exc
 
+    def obey(self, order: Order, at_ns: int) -> None:
+        """Put an order on the tape, in effect from ``at_ns`` on, and record whom it wants.
+
+        An order that comes so late that its slice may have been cut takes effect after that one.
+        """
+        open_ns = open_from_ns(self._origin_ns, self._sealed_ns, self._late_ns)
+        at_ns = self._ordered_ns = max(at_ns, open_ns, self._ordered_ns)
+        if not self._writer.sealed_ns:
+            self._writer.rotate(steady.now_ns())  # or our first part would begin that long ago
+        self._writer.event(order.event(at_ns))
+        if order.wanted is not None:
+            self._capture.want(_wants(order.wanted), at_ns)
+
     def stop_at(self, at_ns: int) -> None:
         """End the recording at this steady time, and a little later."""
         delay_s = (at_ns - steady.now_ns()) / NS + _LINGER_S
@@ -103,12 +130,13 @@ class Session:
 
     def count_from(self, origin_ns: int) -> None:
         """Slices are counted from here: parts and key frames follow their grid."""
+        self._origin_ns = origin_ns
         self._keep_pace(origin_ns)
 
     def _keep_pace(self, base_ns: int) -> None:
         self._end_beats()
-        part_ns, late_ns = self._settings.part_s * NS, int(self._settings.late_s * NS)
-        self._beats = [asyncio.create_task(beat(base_ns, part_ns, late_ns, self._rotate))]
+        part_ns = self._settings.part_s * NS
+        self._beats = [asyncio.create_task(beat(base_ns, part_ns, self._late_ns, self._rotate))]
         if not self._individual:
             self._beats.append(
                 asyncio.create_task(
@@ -125,6 +153,16 @@ class Session:
         # After a stall, what came in its time belongs to the part that ends.
         self._drain.catch_up()
         self._writer.rotate(at_ns)
+        self._sealed_ns = at_ns
 
     def _ask_keyframes(self, _: int) -> None:
         self._capture.request_keyframes()
+
+
+def _wants(wanted: Wanted) -> Wants:
+    return Wants(
+        audio_uids=wanted.audio_uids,
+        video_uids=wanted.video_uids,
+        not_audio_uids=wanted.not_audio_uids,
+        not_video_uids=wanted.not_video_uids,
+    )

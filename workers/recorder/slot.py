@@ -6,28 +6,32 @@ slices are whole, and ends the recording.  While Redis is away the session goes 
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
 import structlog
 
+from media.cut.look import Look
 from media.rtc import steady
-from media.tape.model import NS
+from media.tape.model import NS, PartManifest
 from media.tape.reader import Tape
 from media.tape.salvage import salvage
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.engine import Queues
 from workers.job.errors import StoreUnavailable
+from workers.job.order import standing
 from workers.job.sealed import seal
-from workers.job.spec import RecordingSpec
+from workers.job.spec import Mode, RecordingSpec
 from workers.job.state import Event, State
 from workers.metrics.metrics import Metrics
+from workers.recorder import last_orders
 from workers.recorder.loop import Loop
 from workers.recorder.network import network_of
 from workers.recorder.notices import FirstPacket, Notice, PartSealed, Trouble
 from workers.recorder.session import Session
-from workers.recorder.timeline import Timeline
+from workers.recorder.timeline import Timeline, open_from_ns
 from workers.settings import Settings
 from workers.spool.spool import Closed, Folder
 from workers.store.store import Claim, Forgotten, LeaseLost, Store
@@ -69,11 +73,16 @@ class Slot:
         self._renewed_s = 0.0
         self._stop_ns = 0  # as the caller's host stamped it
         self._end_ns = 0  # the same by our clock
+        self._ordered = 0  # number of the last order that is on the tape, or on its way there
+        self._newest_order = 0  # number of the last one there is
         self._interrupted = False
         self._lost = False
 
     def wake(self) -> None:
-        """Look at the recording's state now (it was asked to stop).  From any thread."""
+        """Look at the recording's state now: it was asked to stop or to change.
+
+        From any thread.
+        """
         self._renewed_s = 0.0
         self._notices.put(None)
 
@@ -104,7 +113,9 @@ class Slot:
         first = None if row.origin_ns else next(tape.packets(0, until_ns), None)
         if first is not None:  # the owner before us taped it and could not say so
             self._timeline.begin(first.arrival_ns)
-        closed = self._folder.closed()
+        closed, number = self._folder.closed(), _next_number(parts)
+        if closed is None and self._claim.state is State.STOPPING:
+            self._obey_on_tape(parts, number)
         if closed is not None or self._claim.state is State.STOPPING:
             # The owner before us died at its last step, or before it could see the stop.
             self._close(spec, closed or self._timeline.close(row.stop_ns, "stopped"))
@@ -113,7 +124,7 @@ class Slot:
             self._metrics.failovers.inc()
             self._outbox.add(spec, EventType.SESSION_FAILOVER, {"newUid": int(spec.recorder_uid)})
         self._go_on_from(self._timeline.covered_ns, alone)
-        self._tape(spec, first_number=max((part.number for part in parts), default=-1) + 1)
+        self._tape(spec, parts)
 
     def _go_on_from(self, covered_ns: int, alone: Callable[[], bool]) -> None:
         """See that our clock is not behind the tape: its owner's host may have been ahead."""
@@ -126,7 +137,7 @@ class Slot:
         else:
             time.sleep(min(ahead_s, _AHEAD_MOST_S))
 
-    def _tape(self, spec: RecordingSpec, first_number: int) -> None:
+    def _tape(self, spec: RecordingSpec, parts: Sequence[PartManifest]) -> None:
         network = network_of(self._settings, spec.channel_url)
         session = self._loop.call(
             lambda: Session(
@@ -134,20 +145,26 @@ class Slot:
                 self._settings,
                 self._folder,
                 fence=self._claim.fence,
-                first_number=first_number,
+                first_number=_next_number(parts),
+                before=parts[-1] if parts else None,
                 drain=self._loop.drain,
                 network=network,
                 metrics=self._metrics,
                 notify=self._notices.put,
+                origin_ns=self._timeline.origin_ns,
+                sealed_ns=self._timeline.covered_ns,
             )
         )
         self._metrics.recordings_active.inc()
         try:
+            self._remember_orders(session, parts)
+            self._hear_orders(session)
             running = self._loop.start(session.run())
             running.add_done_callback(lambda _: self._notices.put(None))
             if self._timeline.origin_ns:
                 self._loop.soon(session.count_from, self._timeline.origin_ns)
             self._joined(spec)
+            self._ask_images(spec.look)
             self._attend(spec, session, running)
             reason = running.result()
         except BaseException:
@@ -178,6 +195,8 @@ class Slot:
             if notice is not None:
                 self._hear(session, notice)
             self._renew()
+            if self._newest_order > self._ordered:
+                self._hear_orders(session)
             if not asked and (self._interrupted or self._lost):
                 asked = True
                 self._loop.soon(session.stop_now)
@@ -199,12 +218,54 @@ class Slot:
             case Trouble(uid, reason):
                 self._say_trouble(uid, reason)
 
+    def _remember_orders(self, session: Session, parts: Sequence[PartManifest]) -> None:
+        """What holds is said again on our tape: that of the owner before us is deleted one day."""
+        for order in standing(event for part in parts for event in part.events):
+            self._ordered = max(self._ordered, order.number)
+            self._loop.soon(session.obey, order, order.at_ns)
+
+    def _hear_orders(self, session: Session) -> None:
+        try:
+            orders = self._store.orders.since(self._claim.sid, self._ordered)
+        except StoreUnavailable:
+            self._log.warning("orders not heard, will be later")
+            return
+        for order in orders:
+            self._ordered = order.number
+            self._loop.soon(session.obey, order, _ours(order.at_ns))
+            if order.look is not None:
+                self._ask_images(order.look)
+            late_s = (steady.now_ns() - _ours(order.at_ns)) / NS
+            self._log.info("order heard", kind=order.kind.value, late_s=round(late_s, 3))
+
+    def _ask_images(self, look: Look) -> None:
+        """A slice that is not on tape yet: its cutter has time to fetch its images."""
+        if not look.urls or self._spec.mode is not Mode.MIX:
+            return
+        try:
+            self._queues.cut(self._claim.sid, self._timeline.units_sealed)
+        except StoreUnavailable:
+            self._log.info("images not asked for, the cut will fetch them")
+
+    def _obey_on_tape(self, parts: Sequence[PartManifest], number: int) -> None:
+        """Orders that nobody heard before the recording was asked to stop."""
+        known = standing(event for part in parts for event in part.events)
+        heard = max((order.number for order in known), default=0)
+        orders = self._store.orders.since(self._claim.sid, heard)
+        timeline, late_ns = self._timeline, int(self._settings.late_s * NS)
+        open_ns = open_from_ns(timeline.origin_ns, timeline.covered_ns, late_ns)
+        timed = [replace(order, at_ns=max(_ours(order.at_ns), open_ns)) for order in orders]
+        if timed:
+            write = last_orders.write(self._folder, self._claim.fence, number, timed)
+            self._loop.start(write).result(timeout=self._settings.tape_seal_s)
+
     def _renew(self) -> None:
         if self._lost or time.monotonic() - self._renewed_s < self._settings.lease_ttl_s / 3:
             return
         self._renewed_s = time.monotonic()
         try:
-            _, self._stop_ns = self._store.renew(self._claim, self._settings.lease_ttl_s)
+            renewal = self._store.renew(self._claim, self._settings.lease_ttl_s)
+            self._stop_ns, self._newest_order = renewal.stop_ns, renewal.order
             if self._stop_ns and not self._end_ns:
                 self._end_ns = _ours(self._stop_ns)
         except LeaseLost:
@@ -226,6 +287,7 @@ class Slot:
                 origin_ns=self._timeline.origin_ns,
                 units_sealed=self._timeline.units_sealed,
                 stop_ns=self._stop_ns,
+                order=self._ordered,
             )
             self._store.renew(self._claim, self._settings.lease_ttl_s)
         except (StoreUnavailable, LeaseLost, Forgotten):
@@ -320,6 +382,10 @@ class Slot:
             self._queues.cut(spec.sid, number)
         if not closed.units:
             self._queues.deliver(spec.sid)
+
+
+def _next_number(parts: Sequence[PartManifest]) -> int:
+    return max((part.number for part in parts), default=-1) + 1
 
 
 def _ours(wall_ns: int) -> int:

@@ -9,6 +9,20 @@ _PROMPT_NS = 5 * NS
 _REST_NS = NS // 10
 
 
+def whole_slices(origin_ns: int, sealed_ns: int, late_ns: int) -> int:
+    """How many slices a tape that is sealed so far holds, late packets included."""
+    return max(0, (sealed_ns - late_ns - origin_ns) // _SLICE_NS) if origin_ns else 0
+
+
+def open_from_ns(origin_ns: int, sealed_ns: int, late_ns: int) -> int:
+    """From when on nobody has cut such a tape, nor looked at it beyond a slice's end.
+
+    0: all of it is open.
+    """
+    whole = whole_slices(origin_ns, sealed_ns, late_ns)
+    return origin_ns + whole * _SLICE_NS + late_ns if whole else 0
+
+
 class Timeline:
     """The arithmetic of one recording.  Times are Unix nanoseconds."""
 
@@ -54,9 +68,7 @@ class Timeline:
 
     def ready(self) -> range:
         """Slices that are whole, late packets included, and not announced."""
-        if not self.origin_ns:
-            return range(0)
-        whole = (self.covered_ns - self._late_ns - self.origin_ns) // _SLICE_NS
+        whole = whole_slices(self.origin_ns, self.covered_ns, self._late_ns)
         return range(self.units_sealed, max(whole, self.units_sealed))
 
     def close(self, end_ns: int, reason: str) -> Closed:

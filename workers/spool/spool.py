@@ -9,8 +9,13 @@
     <root>/<sid>/quality/<number>.json   SliceQuality: how good a slice is, until it is in the book
     <root>/<sid>/quality/book.json       Book: how good all slices before are
     <root>/<sid>/files/<name>            segments that wait for the bucket
+    <root>/<sid>/pieces/<name>.payload   and <name>.index: what a slice adds to a growing file; kept
+                                         until the bucket has the whole file (decision 009)
+    <root>/<sid>/growing/<name>.json     Growing: how much of a growing file the bucket has
     <root>/<sid>/receipts/<name>.json    what the bucket has, verified
     <root>/<sid>/receipts.jsonl          many of them once more, to be read at once
+    <root>/<sid>/cuts/<sid>              recordings that are being cut from this tape, see kept.py
+    <root>/<sid>/kept.json               Kept: the recording has ended, and its tape is kept
 
 What is written here is the truth about a recording's media; Redis only hints at it.  Every
 document appears whole or not at all.
@@ -19,29 +24,18 @@ document appears whole or not at all.
 import json
 import os
 import shutil
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
-
-import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any, Literal
 
 from media.quality.book import Book
 from media.quality.model import SliceQuality
+from workers.spool.document import Stored, read, read_if_whole, write
 
 _GATHERED = "receipts.jsonl"
 
-log = structlog.get_logger(__name__)
 
-_Document = TypeVar("_Document", bound=BaseModel)
-
-
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Closed(_Stored):
+class Closed(Stored):
     """How a tape ended.  Times are Unix nanoseconds."""
 
     origin_ns: int  # 0: there was no media at all
@@ -50,11 +44,11 @@ class Closed(_Stored):
     reason: str
 
 
-class SegmentFile(_Stored):
+class SegmentFile(Stored):
     """One segment of one playlist."""
 
     name: str  # bare file name
-    playlist: str
+    playlist: str  # "": none lists it
     uid: str  # "0" in mix
     kind: str  # audio, video, audio_and_video
     source: str | None
@@ -66,9 +60,28 @@ class SegmentFile(_Stored):
     resumed: bool = False  # its line begins here, or comes back after an interruption
     width: int = 0  # pixels
     height: int = 0
+    rotation: int = 0  # of its first picture: degrees to turn it clockwise
+    turns: tuple[tuple[int, int], ...] = ()  # later ones: Unix nanoseconds, rotation
+    profile: str = ""  # the codec as RFC 6381 names it
+    bytes: int = 0
+    merged: str = ""  # the index of several lines that it belongs to; "": none
 
 
-class Unit(_Stored):
+class StoredPiece(Stored):
+    """What a slice adds to a growing file; see media/mux/piece.py."""
+
+    name: str  # of its two files, without their endings
+    kind: Literal["mp4", "webm"]
+    start_ns: int
+    duration_s: float
+    bytes: int  # of the payload
+    stretch: str = ""  # WebM: which file it belongs to
+    uid: str = "0"  # WebM: whose media
+    source: str = ""
+    last: bool = False  # WebM: nothing follows it in its file
+
+
+class Unit(Stored):
     """What cutting one slice gave; the same slice always gives the same."""
 
     number: int
@@ -77,10 +90,33 @@ class Unit(_Stored):
     final: bool
     segments: tuple[SegmentFile, ...]
     cursor: dict[str, Any]  # what the next slice of an individual recording begins with
-    keep_from_ns: int  # later slices need the tape from here on
+    keep_from_ns: int  # later slices need the tape from here on, and
+    keep: tuple[tuple[int, int], ...] = ()  # these ranges before
+    pieces: tuple[StoredPiece, ...] = ()
 
 
-class Delivery(_Stored):
+class SentPart(Stored):
+    """A part of a growing file that the bucket has."""
+
+    number: int
+    size: int
+    md5: str
+    etag: str
+
+
+class Growing(Stored):
+    """How much of a growing file the bucket has.
+
+    What is written here may be less than what is true, after a crash between the two, and is
+    never more, except that a bucket may forget.
+    """
+
+    upload: str = ""  # ID of the multipart upload; "": none was begun
+    parts: tuple[SentPart, ...] = ()
+    in_order: bool = False  # all parts but the last have one size, and are sent in order
+
+
+class Delivery(Stored):
     """What the bucket has: a segment, or a playlist with so many entries."""
 
     size: int
@@ -99,6 +135,8 @@ class Folder:
         self._units = path / "units"
         self._quality = path / "quality"
         self._files = path / "files"
+        self._pieces = path / "pieces"
+        self._growing = path / "growing"
         self._receipts = path / "receipts"
 
     def make(self, spec: str) -> None:
@@ -106,7 +144,7 @@ class Folder:
         for folder in (self.tape, self._units, self._files, self._receipts):
             folder.mkdir(parents=True, exist_ok=True)
         if not (self.path / "spec.json").exists():
-            _write(self.path / "spec.json", spec.encode())
+            write(self.path / "spec.json", spec.encode())
 
     def spec(self) -> str | None:
         """What was asked for, sealed; None if no recorder has begun."""
@@ -136,21 +174,48 @@ class Folder:
 
     def adopt(self, made: Path, name: str) -> None:
         """Give a finished file its name; whole, and on disk."""
-        with made.open("rb") as file:
-            os.fsync(file.fileno())
-        made.replace(self.file(name))
+        _adopt(made, self.file(name))
+
+    def adopt_piece(self, payload: Path, index: Path, name: str) -> None:
+        """Give the two files of a piece their name; whole, and on disk."""
+        self._pieces.mkdir(exist_ok=True)
+        _adopt(index, self.piece_index(name))
+        _adopt(payload, self.piece_payload(name))
+
+    def piece_payload(self, name: str) -> Path:
+        """The bytes of a piece as they stand in the finished file."""
+        return self._pieces / f"{name}.payload"
+
+    def piece_index(self, name: str) -> Path:
+        """What lies in them."""
+        return self._pieces / f"{name}.index"
+
+    def growing(self, name: str) -> Growing:
+        """How much of a growing file the bucket has."""
+        return read_if_whole(self._growing / f"{name}.json", Growing) or Growing()
+
+    def save_growing(self, name: str, growing: Growing) -> None:
+        """Remember it."""
+        write(self._growing / f"{name}.json", growing.model_dump_json().encode())
+
+    def forget_growing(self, name: str, pieces: Iterable[str]) -> None:
+        """The bucket has the whole file: what it was made of is no longer needed."""
+        for piece in pieces:
+            self.piece_payload(piece).unlink(missing_ok=True)
+            self.piece_index(piece).unlink(missing_ok=True)
+        (self._growing / f"{name}.json").unlink(missing_ok=True)
 
     def closed(self) -> Closed | None:
         """How the tape ended, or None while it runs."""
-        return _read(self.path / "closed.json", Closed)
+        return read(self.path / "closed.json", Closed)
 
     def close(self, closed: Closed) -> None:
         """Say that the tape is complete."""
-        _write(self.path / "closed.json", closed.model_dump_json().encode())
+        write(self.path / "closed.json", closed.model_dump_json().encode())
 
     def unit(self, number: int) -> Unit | None:
         """What a slice gave, or None if it is not cut."""
-        return _read(self._units / f"{number:06d}.json", Unit)
+        return read(self._units / f"{number:06d}.json", Unit)
 
     def cut(self, number: int) -> bool:
         """Whether a slice is cut."""
@@ -158,15 +223,15 @@ class Folder:
 
     def save_unit(self, unit: Unit) -> None:
         """Remember what a slice gave; its files must be there already."""
-        _write(self._units / f"{unit.number:06d}.json", unit.model_dump_json().encode())
+        write(self._units / f"{unit.number:06d}.json", unit.model_dump_json().encode())
 
     def save_quality(self, number: int, quality: SliceQuality) -> None:
         """Remember how good a slice is; before the slice counts as cut."""
-        _write(self._quality / f"{number:06d}.json", quality.model_dump_json().encode())
+        write(self._quality / f"{number:06d}.json", quality.model_dump_json().encode())
 
     def quality(self, number: int) -> SliceQuality | None:
         """How good a slice is; None if it was not measured, or is in the book."""
-        return _read_if_whole(self._quality / f"{number:06d}.json", SliceQuality)
+        return read_if_whole(self._quality / f"{number:06d}.json", SliceQuality)
 
     def measured(self) -> list[int]:
         """The slices that wait to be taken into the book."""
@@ -174,11 +239,11 @@ class Folder:
 
     def book(self) -> Book:
         """How good the first slices are together; a new one if there is none."""
-        return _read_if_whole(self._quality / "book.json", Book) or Book()
+        return read_if_whole(self._quality / "book.json", Book) or Book()
 
     def save_book(self, book: Book) -> None:
         """Remember it, and forget the slices that are in it."""
-        _write(self._quality / "book.json", book.model_dump_json().encode())
+        write(self._quality / "book.json", book.model_dump_json().encode())
         for number in self.measured():
             if number < book.until:
                 (self._quality / f"{number:06d}.json").unlink(missing_ok=True)
@@ -192,7 +257,7 @@ class Folder:
 
     def receipt(self, name: str) -> Delivery | None:
         """What the bucket said about a file, or None if it does not have it."""
-        return _read(self._receipts / f"{name}.json", Delivery)
+        return read(self._receipts / f"{name}.json", Delivery)
 
     def receipts(self) -> dict[str, Delivery]:
         """All that the bucket has, by file name."""
@@ -234,7 +299,7 @@ class Folder:
 
     def deliver(self, name: str, receipt: Delivery) -> None:
         """The bucket has it; a segment's own copy is no longer needed."""
-        _write(self._receipts / f"{name}.json", receipt.model_dump_json().encode())
+        write(self._receipts / f"{name}.json", receipt.model_dump_json().encode())
         self.file(name).unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -247,10 +312,15 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._still: dict[str, int] = {}  # bytes of folders that change no more
 
     def folder(self, sid: str) -> Folder:
         """A recording's place."""
         return Folder(self._root / sid)
+
+    def there(self) -> bool:
+        """Whether this process sees the spool."""
+        return self._root.is_dir()
 
     def sids(self) -> list[str]:
         """Recordings that have something in the spool."""
@@ -259,38 +329,32 @@ class Spool:
         return sorted(path.name for path in self._root.iterdir() if path.is_dir())
 
     def bytes(self) -> int:
-        """What the spool holds."""
-        total = 0
-        for folder, _, names in os.walk(self._root):
-            for name in names:
-                try:
-                    total += (Path(folder) / name).stat().st_size
-                except FileNotFoundError:
-                    continue  # delivered while we looked
-        return total
+        """What the spool holds.
+
+        Tapes that are kept may be many, and are looked at once: they change no more.
+        """
+        sids = self.sids()
+        self._still = {sid: self._still[sid] for sid in sids if sid in self._still}
+        for sid in sids:
+            path = self._root / sid
+            if (path / "kept.json").exists() and not (path / "units").exists():
+                self._still[sid] = self._still.get(sid) or _bytes_in(path)
+        rest = sum(_bytes_in(self._root / sid) for sid in sids if sid not in self._still)
+        return rest + sum(self._still.values())
 
 
-def _read(path: Path, model: type[_Document]) -> _Document | None:
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
+def _bytes_in(root: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(root):
+        for name in names:
+            try:
+                total += (Path(folder) / name).stat().st_size
+            except FileNotFoundError:
+                continue  # delivered while we looked
+    return total
 
 
-def _read_if_whole(path: Path, model: type[_Document]) -> _Document | None:
-    """For what a recording can do without."""
-    try:
-        return _read(path, model)
-    except ValidationError as exc:
-        log.warning("a document cannot be read", file=path.name, error=str(exc))
-        return None
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
+def _adopt(made: Path, place: Path) -> None:
+    with made.open("rb") as file:
         os.fsync(file.fileno())
-    temporary.replace(path)
+    made.replace(place)

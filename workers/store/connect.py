@@ -1,10 +1,16 @@
 """The connections of one process to Redis."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
+
+from workers.job.errors import StoreUnavailable
 
 TOGETHER = 32  # a call takes a millisecond: for a thousand recordings' threads a few would do
 _WAIT_S = 5.0  # for one of them; only while Redis does not answer
@@ -29,3 +35,12 @@ def connect(url: str, *, together: int = TOGETHER) -> redis.Redis:
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
     )
     return redis.Redis.from_pool(pool)
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Redis that fails is StoreUnavailable."""
+    try:
+        yield
+    except RedisError as exc:
+        raise StoreUnavailable("redis did not answer") from exc

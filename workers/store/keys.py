@@ -4,15 +4,20 @@
 key                       type    what it holds, and until when
 ========================  ======  =========================================================
 rec:{sid}                 hash    one recording: spec (sealed), state, fence, origin_ns …
-                                  (fields in store.py); 3 days after its end
+                                  (fields in store.py); 3 days after its end, and as long as
+                                  its tape is kept
 lease:{sid}               string  "<fence>:<owner>": who tapes it now; seconds
 active                    set     sids that are not in a terminal state
 on_air                    set     sids that hold a recorder slot
 claim:{app}:{cname}:{uid} string  sid that this recorder UID is busy with; until its tape is closed
 resource:{nonce}          string  sid that a resource ID was spent on; 31 days
 recorder:{name}           string  slots of a living recorder process; seconds
+orders:{sid}:{kind}       list    changes asked for while it runs (job/order.py), the newest at the
+                                  end, the oldest dropped; until its tape is closed
 finished:{sid}            list    one token once delivered, for a waiting stop call; a minute
-files:{sid}               hash    playlists in the bucket: object key -> FileEntry as JSON; 31 days
+files:{sid}               hash    playlists and MP4 files in the bucket: object key -> FileEntry as
+                                  JSON; 31 days
+cuts:{sid}                set     sids of recordings that were cut from this one's tape; 31 days
 report:{sid}              string  quality report of an ended recording, JSON; 3 days
 asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds
 lock:{name}               string  locks of cutters and uploaders; seconds, renewed while held
@@ -22,7 +27,7 @@ callback:{id}             hash    one callback: app, url, body, attempts; until 
 sequence:{sid}            string  number of the next callback of a recording; 3 days
 ========================  ======  =========================================================
 
-Channel ``stops`` carries the sid of each recording that was asked to stop.
+Channel ``stops`` carries the sid of each recording that was asked to stop or to change.
 """
 
 PREFIX = "tapefarm:"
@@ -35,6 +40,7 @@ RECORDERS = PREFIX + "recorder:"
 KEPT_S = 3 * 86400
 RESOURCE_KEPT_S = 31 * 86400
 FINISHED_KEPT_S = 60
+ORDERS_KEPT = 20  # of each kind: an order replaces those before, so the oldest may go
 
 
 def recording(sid: str) -> str:
@@ -62,6 +68,11 @@ def recorder(name: str) -> str:
     return f"{RECORDERS}{name}"
 
 
+def orders(sid: str, kind: str) -> str:
+    """What was asked of a recording while it runs."""
+    return f"{PREFIX}orders:{sid}:{kind}"
+
+
 def finished(sid: str) -> str:
     """Where a stop call waits for the end."""
     return f"{PREFIX}finished:{sid}"
@@ -70,6 +81,11 @@ def finished(sid: str) -> str:
 def files(sid: str) -> str:
     """The playlists that stand in the bucket."""
     return f"{PREFIX}files:{sid}"
+
+
+def cuts(sid: str) -> str:
+    """What was cut again from a recording's tape."""
+    return f"{PREFIX}cuts:{sid}"
 
 
 def report(sid: str) -> str:

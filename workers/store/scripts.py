@@ -36,14 +36,34 @@ return 'state'
 """
 
 # KEYS rec, lease   ARGV fence, owner, ttl_ms
-# {state, stop_ns or ''} the lease is ours for another ttl (also when it had lapsed and nobody
-# took it); 'fence' somebody else owns the recording; 'gone' Redis has forgotten it
+# {state, stop_ns or '', number of the last order or ''} the lease is ours for another ttl (also
+# when it had lapsed and nobody took it); 'fence' somebody else owns the recording; 'gone' Redis
+# has forgotten it
 RENEW = """
-local row = redis.call('HMGET', KEYS[1], 'fence', 'state', 'stop_ns')
+local row = redis.call('HMGET', KEYS[1], 'fence', 'state', 'stop_ns', 'order')
 if not row[2] then return 'gone' end
 if row[1] ~= ARGV[1] then return 'fence' end
 redis.call('SET', KEYS[2], ARGV[1] .. ':' .. ARGV[2], 'PX', ARGV[3])
-return {row[2], row[3] or ''}
+return {row[2], row[3] or '', row[4] or ''}
+"""
+
+# KEYS rec, list   ARGV order, microseconds, kept, ttl, then states in which it is taken
+# 'ok' the order has a number and stands in the list; 'state' the recording does not run.
+# Numbers are times, so that those of a Redis that lost its data go on growing.
+ORDER = """
+local row = redis.call('HMGET', KEYS[1], 'state', 'order')
+for i = 5, #ARGV do
+  if ARGV[i] == row[1] then
+    local number = math.max(tonumber(ARGV[2]), tonumber(row[2] or 0) + 1)
+    local text = string.format('%.0f', number)
+    redis.call('HSET', KEYS[1], 'order', text)
+    redis.call('RPUSH', KEYS[2], text .. ' ' .. ARGV[1])
+    redis.call('LTRIM', KEYS[2], -tonumber(ARGV[3]), -1)
+    redis.call('EXPIRE', KEYS[2], ARGV[4])
+    return 'ok'
+  end
+end
+return 'state'
 """
 
 # KEYS rec, lease   ARGV fence, owner
@@ -76,12 +96,12 @@ end
 return 'state:' .. row[2]
 """
 
-# KEYS on_air, claim, lease   ARGV sid
+# KEYS on_air, claim, lease, orders…   ARGV sid
 # 1; the slot, the UID and the lease are free again, unless another recording has the UID by now
 FREE = """
 redis.call('SREM', KEYS[1], ARGV[1])
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
-redis.call('DEL', KEYS[3])
+redis.call('DEL', unpack(KEYS, 3))
 return 1
 """
 
@@ -126,6 +146,26 @@ if ARGV[2] == '1' then
   redis.call('SADD', KEYS[3], ARGV[1])
   redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[3])
 end
+return 1
+"""
+
+# KEYS rec, active, cuts   ARGV sid, cuts_ttl, then field, value, …
+# 1 a recording that is cut from the tape of another one is taken in; 0 it was already
+BEGIN_CUT = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[1])
+redis.call('EXPIRE', KEYS[3], ARGV[2])
+return 1
+"""
+
+# KEYS rec   ARGV ttl, then field, value, …
+# 1 Redis knows a recording again that has ended; 0 it had not forgotten it
+REMEMBER = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+redis.call('EXPIRE', KEYS[1], ARGV[1])
 return 1
 """
 

@@ -22,6 +22,9 @@ from workers.job.spec import RecordingSpec
 from workers.job.state import ON_AIR, TERMINAL, Event, State, allowed
 from workers.job.status import FileEntry
 from workers.store import keys, scripts
+from workers.store.connect import our_errors
+from workers.store.cuts import Cuts
+from workers.store.orders import Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Row:
     units_sealed: int  # slices that the tape holds whole
     delivered_ns: int
     no_data: bool  # the tape was closed without any media
+    tape_of: str = ""  # which recording's tape this one is cut from; "": its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +56,21 @@ class Claim:
     state: State
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What an owner hears when it renews its lease."""
+
+    state: State
+    stop_ns: int  # when it was asked to stop, 0 if it was not
+    order: int  # number of the last order, 0 if there was none
+
+
 class LeaseLost(Exception):
     """Somebody else owns the recording now."""
 
 
 class Forgotten(Exception):
     """Redis lost its data and does not know the recording any more; see Store.restore."""
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as exc:
-        raise StoreUnavailable("redis did not answer") from exc
 
 
 def _pairs(event: Event) -> list[str]:
@@ -77,6 +82,8 @@ class Store:
 
     def __init__(self, client: redis.Redis, farm_key: SecretStr) -> None:
         self.client = client
+        self.orders = Orders(client, farm_key)
+        self.cuts = Cuts(client, farm_key)
         self._farm_key = farm_key
         self._start = client.register_script(scripts.START)
         self._claim = client.register_script(scripts.CLAIM)
@@ -95,7 +102,7 @@ class Store:
 
         Raises Conflict and NoCapacity; then nothing was written.
         """
-        with _our_errors():
+        with our_errors():
             answer = self._start(
                 keys=[
                     keys.recording(spec.sid),
@@ -122,7 +129,7 @@ class Store:
 
     def ask_stop(self, sid: str, at_ns: int) -> None:
         """Ask for the end of a recording.  Raises NotFound and AlreadyStopping."""
-        with _our_errors():
+        with our_errors():
             answer = self._move(
                 keys=[keys.recording(sid)],
                 args=["", "stop_ns", at_ns, "--", *_pairs(Event.STOP_ASKED)],
@@ -137,7 +144,7 @@ class Store:
 
     def wait_finished(self, sid: str, timeout_s: float) -> bool:
         """Whether everything was delivered within the time."""
-        with _our_errors():
+        with our_errors():
             token = self.client.blpop([keys.finished(sid)], timeout=timeout_s)
             if token is not None:
                 self._say_finished(sid)  # others may wait too
@@ -152,36 +159,39 @@ class Store:
 
     def slots(self) -> int:
         """Slots of all recorders that are alive."""
-        with _our_errors():
+        with our_errors():
             names = list(self.client.scan_iter(keys.RECORDERS + "*", count=1000))
             return sum(int(value) for value in self.client.mget(names) if value) if names else 0
 
     def taken(self) -> int:
         """Slots in use."""
-        with _our_errors():
+        with our_errors():
             return int(self.client.scard(keys.ON_AIR))
 
     # -- by recorders
 
     def heartbeat(self, recorder: str, slots: int, ttl_s: float) -> None:
         """Say that a recorder process is alive."""
-        with _our_errors():
+        with our_errors():
             self.client.set(keys.recorder(recorder), slots, px=int(ttl_s * 1000))
 
     def retire(self, recorder: str) -> None:
         """Say that a recorder process takes nothing new."""
-        with _our_errors():
+        with our_errors():
             self.client.delete(keys.recorder(recorder))
 
     def stops(self) -> redis.client.PubSub:
-        """A subscription to the sids of recordings that are asked to stop; the caller closes it."""
+        """A subscription to the sids of recordings that are asked to stop or to change.
+
+        The caller closes it.
+        """
         pubsub: redis.client.PubSub = self.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]  # redis-py
         pubsub.subscribe(keys.STOPS)
         return pubsub
 
     def claim(self, sid: str, owner: str, ttl_s: float) -> Claim | None:
         """Become the owner, or None when somebody is or nobody need be."""
-        with _our_errors():
+        with our_errors():
             answer = self._claim(
                 keys=[keys.recording(sid), keys.lease(sid)],
                 args=[owner, int(ttl_s * 1000), *_pairs(Event.CLAIMED)],
@@ -190,23 +200,21 @@ class Store:
             return None
         return Claim(sid, int(answer[0]), owner, State(answer[1]))
 
-    def renew(self, claim: Claim, ttl_s: float) -> tuple[State, int]:
-        """Keep the lease; returns the state and stop_ns (0 if none).
-
-        Raises LeaseLost and Forgotten.
-        """
-        with _our_errors():
+    def renew(self, claim: Claim, ttl_s: float) -> Renewal:
+        """Keep the lease.  Raises LeaseLost and Forgotten."""
+        with our_errors():
             answer = self._renew(
                 keys=[keys.recording(claim.sid), keys.lease(claim.sid)],
                 args=[claim.fence, claim.owner, int(ttl_s * 1000)],
             )
         if isinstance(answer, str):
             raise Forgotten(claim.sid) if answer == "gone" else LeaseLost(claim.sid)
-        return State(answer[0]), int(answer[1] or 0)
+        state, stop_ns, order = answer
+        return Renewal(State(state), int(stop_ns or 0), int(order or 0))
 
     def release(self, claim: Claim) -> None:
         """Give the lease back, so that another may take over at once."""
-        with _our_errors():
+        with our_errors():
             self._release(
                 keys=[keys.recording(claim.sid), keys.lease(claim.sid)],
                 args=[claim.fence, claim.owner],
@@ -218,7 +226,7 @@ class Store:
         Raises LeaseLost when a higher fence appeared, and Forgotten.
         """
         pairs = [item for field in fields.items() for item in field]
-        with _our_errors():
+        with our_errors():
             answer = self._move(
                 keys=[keys.recording(claim.sid)],
                 args=[claim.fence, *pairs, "--", *_pairs(event)],
@@ -232,7 +240,7 @@ class Store:
     def write(self, claim: Claim, **fields: str | int) -> None:
         """Set fields of a recording we own.  Raises LeaseLost and Forgotten."""
         pairs = [item for field in fields.items() for item in field]
-        with _our_errors():
+        with our_errors():
             answer = self._write(keys=[keys.recording(claim.sid)], args=[claim.fence, *pairs])
         if answer != "ok":
             raise Forgotten(claim.sid) if answer == "gone" else LeaseLost(claim.sid)
@@ -244,7 +252,7 @@ class Store:
         """
         pairs = [item for field in fields.items() for item in field]
         row = ["spec", seal(spec, self._farm_key), "state", state.value, "fence", fence]
-        with _our_errors():
+        with our_errors():
             return bool(
                 self._restore(
                     keys=[
@@ -268,12 +276,13 @@ class Store:
     def tape_closed(self, claim: Claim, spec: RecordingSpec, **fields: str | int) -> None:
         """The tape is closed: the slot, the UID and the lease are free again."""
         self.move(claim, Event.TAPE_CLOSED, **fields)
-        with _our_errors():
+        with our_errors():
             self._free(
                 keys=[
                     keys.ON_AIR,
                     keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
                     keys.lease(claim.sid),
+                    *self.orders.keys(claim.sid),
                 ],
                 args=[claim.sid],
             )
@@ -282,7 +291,7 @@ class Store:
 
     def row(self, sid: str) -> Row | None:
         """A recording, or None."""
-        with _our_errors():
+        with our_errors():
             raw = self.client.hgetall(keys.recording(sid))
         if "state" not in raw:
             return None
@@ -294,12 +303,13 @@ class Store:
             owner=text.get("owner", ""),
             reason=text.get("reason", ""),
             no_data=text.get("no_data", "") == "1",
+            tape_of=text.get("tape_of", ""),
             **number,
         )
 
     def spec(self, sid: str) -> RecordingSpec:
         """What was asked for.  Raises NotFound."""
-        with _our_errors():
+        with our_errors():
             text = self.client.hget(keys.recording(sid), "spec")
         if text is None:
             raise NotFound(sid)
@@ -307,57 +317,63 @@ class Store:
 
     def active(self) -> list[str]:
         """Recordings that are not in a terminal state."""
-        with _our_errors():
+        with our_errors():
             return sorted(str(sid) for sid in self.client.smembers(keys.ACTIVE))
 
     def leased(self, sid: str) -> bool:
         """Whether a recorder holds it now."""
-        with _our_errors():
+        with our_errors():
             return bool(self.client.exists(keys.lease(sid)))
 
     def save_file(self, sid: str, file: FileEntry) -> None:
-        """A playlist stands in the bucket."""
-        with _our_errors(), self.client.pipeline() as pipe:
+        """A playlist or an MP4 stands in the bucket."""
+        with our_errors(), self.client.pipeline() as pipe:
             pipe.hset(keys.files(sid), file.name, json.dumps(asdict(file)))
             pipe.expire(keys.files(sid), keys.RESOURCE_KEPT_S)
             pipe.execute()
 
     def files(self, sid: str) -> list[FileEntry]:
-        """The playlists that stand in the bucket, by name."""
-        with _our_errors():
+        """The playlists and MP4 files that stand in the bucket, by name."""
+        with our_errors():
             rows = self.client.hgetall(keys.files(sid))
         return [FileEntry(**json.loads(rows[name])) for name in sorted(rows)]
 
     def save_report(self, sid: str, text: str) -> None:
         """The quality report of a recording that is ending."""
-        with _our_errors():
+        with our_errors():
             self.client.set(keys.report(sid), text, ex=keys.KEPT_S)
 
     def report(self, sid: str) -> str | None:
         """The quality report, JSON; None before the end, and when it was not wanted."""
-        with _our_errors():
+        with our_errors():
             text = self.client.get(keys.report(sid))
         return None if text is None else str(text)
 
-    def finish(self, sid: str, event: Event, at_ns: int) -> bool:
-        """End a recording; True for the one caller who did it."""
-        with _our_errors():
+    def finish(self, sid: str, event: Event, at_ns: int, *, tape_s: int = 0) -> bool:
+        """End a recording; True for the one caller who did it.
+
+        ``tape_s``: for how long its tape is kept, and so long it is remembered, too.
+        """
+        with our_errors():
             return bool(
                 self._finish(
                     keys=[keys.recording(sid), keys.ACTIVE, keys.ON_AIR, keys.finished(sid)],
-                    args=[sid, at_ns, keys.KEPT_S, keys.FINISHED_KEPT_S, *_pairs(event)],
+                    args=[
+                        *(sid, at_ns, keys.KEPT_S + tape_s, keys.FINISHED_KEPT_S),
+                        *_pairs(event),
+                    ],
                 )
             )
 
     def ask_once(self, sid: str, work: str, ttl_s: float) -> bool:
         """True for the first who asks within the time; keeps the queues free of repetitions."""
-        with _our_errors():
+        with our_errors():
             key = keys.asked(sid, work)
             return bool(self.client.set(key, "1", nx=True, px=int(ttl_s * 1000)))
 
     def queue_depth(self, queue: str) -> int:
         """Messages that wait in a queue."""
-        with _our_errors():
+        with our_errors():
             return int(self.client.llen(keys.celery_queue(queue)))
 
     @contextmanager
@@ -370,7 +386,7 @@ class Store:
         lock = self.client.lock(
             keys.lock(name), timeout=ttl_s, blocking_timeout=wait_s, sleep=0.02, thread_local=False
         )
-        with _our_errors():
+        with our_errors():
             held = lock.acquire()
         done = threading.Event()
         if held:

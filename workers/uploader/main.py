@@ -9,7 +9,10 @@ _THREADS = 4
 
 
 def run(settings: Settings) -> None:
-    """Consume the queue ``upload`` until SIGTERM."""
+    """Consume the queue ``upload``, and what is cut again after it, until SIGTERM."""
     parts = Parts(settings)
-    uploader = Uploader(parts.store, parts.spool, parts.outbox, parts.metrics)
-    engine.consume(parts.app, engine.UPLOAD, uploader.upload, threads=_THREADS)
+    retention_s = settings.tape_retention_s
+    uploader = Uploader(parts.store, parts.spool, parts.outbox, parts.metrics, retention_s)
+    engine.consume(
+        parts.app, engine.UPLOAD, uploader.upload, threads=_THREADS, then=engine.REUPLOAD
+    )

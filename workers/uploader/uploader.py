@@ -3,12 +3,13 @@
 import hashlib
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
 from media.tape.model import NS
-from media.tape.reader import Tape
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.job import naming
@@ -20,13 +21,17 @@ from workers.metrics.metrics import Metrics
 from workers.spool.spool import Closed, Delivery, Folder, Spool, Unit
 from workers.storage.s3 import Bucket
 from workers.store.store import Store, now_ns
-from workers.uploader import playlists, quality
+from workers.uploader import growing_files, playlists, quality
 from workers.uploader.cut_units import CutUnits
+from workers.uploader.growing import Growth, Work
 from workers.uploader.patience import Patience
 from workers.uploader.playlists import Line
+from workers.uploader.tapes import Tapes
+from workers.uploader.turns import Turns
 
 _LOCK_S = 10.0  # a dead uploader's recording is free again after this
 _WAIT_S = 30.0
+_GROWING_AT_ONCE = 2  # of an uploader's threads; the others are there for segments and playlists
 
 log = structlog.get_logger(__name__)
 
@@ -34,13 +39,27 @@ log = structlog.get_logger(__name__)
 class Uploader:
     """One per uploader process; its methods run in several threads at once."""
 
-    def __init__(self, store: Store, spool: Spool, outbox: Outbox, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        store: Store,
+        spool: Spool,
+        outbox: Outbox,
+        metrics: Metrics,
+        tape_retention_s: int = 0,
+    ) -> None:
         self._store = store
         self._spool = spool
         self._outbox = outbox
         self._metrics = metrics
         self._units = CutUnits()
+        self._tapes = Tapes(spool, self._units, tape_retention_s)
         self._patience = Patience()
+        self._growth = Growth(store, outbox, metrics, self._units)
+        # Of their own: segments and playlists never wait for what grows, and no file for parts
+        # that a bucket may take early or not.
+        self._growing_patience = Patience()
+        self._early_patience = Patience()
+        self._turns = Turns(self._grow, at_once=_GROWING_AT_ONCE)
 
     def upload(self, sid: str, name: str) -> None:
         """Bring one file there (none if the name is empty), then see what follows from it.
@@ -52,25 +71,70 @@ class Uploader:
             spec = self._store.spec(sid)
         except NotFound:
             return  # ended long ago
-        if not self._patience.may_try(spec.storage):
-            return
-        folder, bucket = self._spool.folder(sid), Bucket(spec.storage)
-        try:
+        self._deliver(spec, name)
+        if spec.grows:
+            self._turns.ask(sid)
+
+    def _deliver(self, spec: RecordingSpec, name: str) -> None:
+        with self._patiently(spec, self._patience) as may_try:
+            if not may_try:
+                return
+            folder, bucket = self._spool.folder(spec.sid), Bucket(spec.storage)
             if name:
                 self._bring(spec, folder, bucket, name)
             self._settle(spec, folder, bucket)
+
+    def _grow(self, sid: str) -> bool:
+        """Do one step for the growing files of a recording; False if there is none to do.
+
+        Who finds the lock held goes away: its holder looks again after it let go.
+        """
+        try:
+            spec = self._store.spec(sid)
+        except NotFound:
+            return False
+        folder = self._spool.folder(sid)
+        work = self._growth.due(spec, folder)
+        if work is None:
+            return False
+        patience, done = self._early_patience if work.early else self._growing_patience, False
+        with self._patiently(spec, patience) as may_try:
+            done = may_try and self._do(spec, folder, work)
+            if done:
+                patience.worked(spec.storage)
+        if done and work.ends:
+            self._deliver(spec, "")
+        return done
+
+    def _do(self, spec: RecordingSpec, folder: Folder, work: Work) -> bool:
+        with self._store.locked(f"grow:{spec.sid}", ttl_s=_LOCK_S, wait_s=0) as held:
+            if held and self._growth.due(spec, folder) == work:  # else look again
+                self._growth.do(spec, folder, work)
+            return held
+
+    @contextmanager
+    def _patiently(self, spec: RecordingSpec, patience: Patience) -> Iterator[bool]:
+        """Whether a bucket may be tried now; errors of it are remembered, and end here."""
+        may_try = patience.may_try(spec.storage)
+        try:
+            yield may_try
         except StorageError as exc:
-            self._patience.failed(spec.storage)
+            patience.failed(spec.storage)
             self._metrics.uploads.labels("failed").inc()
-            log.warning("upload failed", sid=sid, error=type(exc).__name__, reason=str(exc))
+            reason = str(exc)
+            log.warning("upload failed", sid=spec.sid, error=type(exc).__name__, reason=reason)
         finally:
-            self._patience.tried(spec.storage)
+            if may_try:
+                patience.tried(spec.storage)
 
     def _bring(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, name: str) -> None:
         path = folder.file(name)
         if folder.delivered(name) or not path.exists():
             return
         delivery = self._put(bucket, name, path)
+        if name.endswith(".jpg"):
+            details = {"fileName": spec.storage.prefix + name}
+            self._outbox.add(spec, EventType.SNAPSHOT_FILE, details, once=f"file:{name}")
         folder.deliver(name, delivery)
         log.info("file delivered", sid=spec.sid, file=name, size=delivery.size)
 
@@ -97,7 +161,7 @@ class Uploader:
             lines = playlists.lines(units, folder.delivered)
             for line in lines:
                 self._write(spec, folder, bucket, line)
-            self._trim(folder, units)
+            self._tapes.trim(spec, folder, units)
             self._fold(spec, folder, units)
             self._end(spec, folder, bucket, units, lines)
 
@@ -142,16 +206,6 @@ class Uploader:
             # Whatever is wrong with the figures, the media is delivered.
             log.exception("slices were not taken into the quality book", sid=spec.sid)
 
-    def _trim(self, folder: Folder, units: list[Unit]) -> None:
-        """Delete what every later slice can do without, of slices that are in the bucket."""
-        keep_from_ns = 0
-        for unit in units:
-            if not all(folder.delivered(segment.name) for segment in unit.segments):
-                break
-            keep_from_ns = max(keep_from_ns, unit.keep_from_ns)
-        if keep_from_ns:
-            Tape(folder.tape).trim(keep_from_ns)
-
     def _end(
         self,
         spec: RecordingSpec,
@@ -163,27 +217,35 @@ class Uploader:
         closed = folder.closed()
         if closed is None or len(units) < closed.units or not all(line.whole for line in lines):
             return
+        if not playlists.complete(units, folder.delivered):
+            return
+        grown = growing_files.of(spec, units)
+        if not all(folder.delivered(file.name) for file in grown):
+            return
         row = self._store.row(spec.sid)
         if row is None or row.state is not State.DELIVERING:
             return  # ended already, or the recorder has not said yet that it closed the tape
-        files = [playlists.entry(spec, line) for line in lines]
+        files = [growing_files.entry(spec, file) for file in grown]  # in the order of §4.4
+        files += [playlists.entry(spec, line) for line in lines]
         for file in files:
             self._store.save_file(spec.sid, file)  # Redis may have lost it since
         if spec.quality_report:
             self._report(spec, folder, bucket, closed)
         # Said before it is true in Redis: who dies in between is followed by one who says it not
         # twice.
-        if files:
+        if files or not spec.files:
             details = {"status": 0, "fileList": _rows(files)}
             self._outbox.add(spec, EventType.UPLOADED, details, once="uploaded")
         self._outbox.add(spec, EventType.SESSION_EXIT, {"exitStatus": 0}, once="exit")
         at_ns = now_ns()
-        if not self._store.finish(spec.sid, Event.DELIVERED, at_ns):
+        self._tapes.keep(spec, folder, closed, files, at_ns)
+        tape_s = self._tapes.retention_s
+        if not self._store.finish(spec.sid, Event.DELIVERED, at_ns, tape_s=tape_s):
             return
         if row.stop_ns:
             self._metrics.recording_finish.observe((at_ns - row.stop_ns) / NS)
         log.info("recording delivered", sid=spec.sid, files=len(files), units=len(units))
-        folder.remove()
+        self._tapes.leave(spec, folder)
 
 
 def _rows(files: list[FileEntry]) -> list[dict[str, object]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from media.channels.base import (
     Occupancy,
     PublisherJoined,
     PublisherLeft,
+    PublisherStopped,
     RoomClosed,
     Taps,
     TrackMuted,
@@ -38,10 +39,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Publisher:
-    """One active publisher as we know it."""
+    """Somebody who publishes, or did and is still in the room, as we know it."""
 
     feed: Feed
-    subscription: Subscription | None
+    subscription: Subscription | None = None
+    active: bool = True
     muted: set[Source] = field(default_factory=set)
 
 
@@ -100,6 +102,12 @@ class JanusChannel:
             if isinstance(event, RoomClosed):
                 return
 
+    def want(self, wants: Wants) -> None:
+        """From now on these are to be heard, and nobody else."""
+        self._wants = wants
+        for publisher in self._publishers.values():
+            self._listen_to(publisher)
+
     async def leave(self) -> None:
         """Close every tap and the session; bounded, idempotent."""
         if not self._entered:
@@ -148,9 +156,11 @@ class JanusChannel:
                 return False
             return True
         self._merge(read_feeds(data.get("publishers"), self._room.ids, self._feeds()))
-        for what in ("unpublished", "leaving", "kicked"):
+        if "unpublished" in data:
+            self._stop(self._named(data["unpublished"]))
+        for what in ("leaving", "kicked"):
             if what in data:
-                await self._gone(data[what], for_good=what != "unpublished")
+                await self._gone(self._named(data[what]))
         if "moderation" in data:
             self._moderated(data)
         return True
@@ -160,7 +170,8 @@ class JanusChannel:
         waits = pauses(0.1, 2.0)
         while True:
             try:
-                self._look(await self._room.enter())
+                entered = await self._room.enter()
+                people = await self._people()
             except JanusError:
                 raise
             except ChannelError as exc:
@@ -169,15 +180,28 @@ class JanusChannel:
                     raise
                 await asyncio.sleep(next(waits))
             else:
+                self._look(entered, people)
                 return
 
-    def _look(self, entered: Message) -> None:
+    async def _people(self) -> Set[str]:
+        """Who is in the room, publishing or not; nobody where Janus does not say."""
+        try:
+            return (await self._room.participants()).keys()
+        except JanusError as exc:
+            log.info("Janus does not say who is in the room", code=exc.code)
+            return frozenset()
+
+    def _look(self, entered: Message, people: Set[str] = frozenset()) -> None:
         """What must have happened while we did not see it."""
         there = read_feeds(entered.data.get("publishers"), self._room.ids, self._feeds())
         for uid in self._publishers.keys() - there.keys():
-            self._remove(uid)
+            if uid in people:
+                self._stop(uid)
+            else:
+                self._remove(uid)
         self._merge(there)
-        for uid, publisher in self._publishers.items():
+        for uid in there.keys() & self._publishers.keys():
+            publisher = self._publishers[uid]
             for stream in publisher.feed.streams:
                 self._mute(uid, stream.source, muted=stream.mid in publisher.feed.moderated)
 
@@ -187,24 +211,38 @@ class JanusChannel:
                 continue
             publisher = self._publishers.get(uid)
             if publisher is None:
-                publisher = self._publishers[uid] = _Publisher(feed, self._subscribe(uid))
+                publisher = self._publishers[uid] = _Publisher(feed, active=False)
+            if not publisher.active:
+                publisher.active = True
                 self._events.put(PublisherJoined(uid))
             publisher.feed = feed
             for stream in feed.streams:
                 if stream.mid in feed.moderated:
                     self._mute(uid, stream.source, muted=True)
-            if publisher.subscription is not None:
-                kinds = self._wants.kinds(uid)
-                publisher.subscription.want(each for each in feed.streams if each.kind in kinds)
+            self._listen_to(publisher)
 
-    async def _gone(self, value: object, *, for_good: bool) -> None:
-        """Said once for each of several reasons, and again; the first time counts."""
-        try:
-            uid = self._room.ids.text(value)
-        except ValueError:
+    def _listen_to(self, publisher: _Publisher) -> None:
+        """Subscribe to what is wanted and sent, and to nothing else."""
+        uid = publisher.feed.uid
+        kinds = self._wants.kinds(uid)
+        if not kinds or not publisher.active:
+            self._unsubscribe(publisher)
             return
+        if publisher.subscription is None:
+            publisher.subscription = self._subscribe(uid)
+        publisher.subscription.want(each for each in publisher.feed.streams if each.kind in kinds)
+
+    def _named(self, value: object) -> str:
+        """Whom an event is about; "" when that makes no sense."""
+        try:
+            return self._room.ids.text(value)
+        except ValueError:
+            return ""
+
+    async def _gone(self, uid: str) -> None:
+        """Said once for each of several reasons, and again; the first time counts."""
         self._remove(uid)
-        if for_good and uid == self._room.rival:
+        if uid and uid == self._room.rival:
             await self._look_again()
 
     def _remove(self, uid: str) -> None:
@@ -213,12 +251,26 @@ class JanusChannel:
             self._unsubscribe(publisher)
             self._events.put(PublisherLeft(uid))
 
+    def _stop(self, uid: str) -> None:
+        """A publisher sends nothing more, and stays until we hear that it left."""
+        publisher = self._publishers.get(uid)
+        if publisher is None or not publisher.active:
+            return
+        publisher.active = False
+        self._unsubscribe(publisher)
+        self._events.put(PublisherStopped(uid))
+        for source in tuple(publisher.muted):
+            self._mute(uid, source, muted=False)
+
+    def _miss(self, people: Set[str]) -> None:
+        """Who stopped and is not in the room any more has left, whether or not Janus said so."""
+        for uid, publisher in tuple(self._publishers.items()):
+            if not publisher.active and uid not in people:
+                self._remove(uid)
+
     def _moderated(self, data: Any) -> None:
         """A moderator muted or unmuted a stream; Janus sends nothing of it meanwhile."""
-        try:
-            publisher = self._publishers.get(self._room.ids.text(data.get("id")))
-        except ValueError:
-            return
+        publisher = self._publishers.get(self._named(data.get("id")))
         if publisher is None:
             return
         for stream in publisher.feed.streams:
@@ -244,15 +296,14 @@ class JanusChannel:
                 counted = False
             else:
                 counted = True
+                self._miss(people.keys())
                 people.pop(self._room.uid, None)
                 if (count := others(people)) != self._others:
                     self._others = count
                     self._events.put(Occupancy(count))
             await asyncio.sleep(COUNT_S)
 
-    def _subscribe(self, uid: str) -> Subscription | None:
-        if not self._wants.kinds(uid):
-            return None
+    def _subscribe(self, uid: str) -> Subscription:
         return Subscription(
             self._session,
             self._room.ids.to_wire(uid, "publisher"),
@@ -263,8 +314,9 @@ class JanusChannel:
         )
 
     def _unsubscribe(self, publisher: _Publisher) -> None:
-        if publisher.subscription is not None:
-            self._spawn(publisher.subscription.close(), "janus-close")
+        subscription, publisher.subscription = publisher.subscription, None
+        if subscription is not None:
+            self._spawn(subscription.close(), "janus-close")
 
     def _feeds(self) -> dict[str, Feed]:
         return {uid: publisher.feed for uid, publisher in self._publishers.items()}

@@ -1,12 +1,10 @@
 """What every payload format must say about itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """What the payloads of one frame make together."""
 
     data: bytes

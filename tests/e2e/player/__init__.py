@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright import async_api
 from playwright.async_api import BrowserContext, Page
-
-from tests.e2e.farm import Bucket
 
 _HERE = Path(__file__).parent
 _SPARE_S = 30.0  # a busy machine may take so much longer than the media is
@@ -33,6 +31,7 @@ class Played:
     errors: list[dict[str, Any]]  # of hls.js, the harmless ones too
     fragments: list[tuple[int, float]]  # number of each segment, and where it began
     buffered: list[tuple[float, float]]
+    placed: list[Any]  # medium ("main" or "audio"), number and time of each buffered segment
 
     def waits(self) -> list[float]:
         """Where it had to wait after it had begun to play."""
@@ -41,15 +40,42 @@ class Played:
         return [at_s for name, at_s in self.events[begun:] if name in ("waiting", "stalled")]
 
 
-async def play(context: BrowserContext, bucket: Bucket, playlist: str, length_s: float) -> Played:
-    """Play a playlist of a bucket from beginning to end."""
+class Shelf(Protocol):
+    """Where a player finds files by name, as in a bucket."""
+
+    def get(self, key: str) -> bytes:
+        """Raises KeyError."""
+
+    def content_type(self, key: str) -> str:
+        """Of the same file."""
+
+
+async def play(
+    context: BrowserContext, bucket: Shelf, playlist: str, length_s: float, *, rate: int = 2
+) -> Played:
+    """Play a playlist of a bucket from beginning to end, ``rate`` times as fast as it is."""
     async with _served(bucket) as base:
         page = await context.new_page()
-        await page.goto(f"{base}/?playlist=/objects/{playlist}")
+        await page.goto(f"{base}/?playlist=/objects/{playlist}&rate={rate}")
         await _until_ended(page, length_s)
         report = await page.evaluate("report()")
         await page.close()
     return Played(**{name: _tuples(value) for name, value in report.items()})
+
+
+async def play_apart(
+    context: BrowserContext, bucket: Shelf, files: dict[str, list[str]]
+) -> dict[str, Any]:
+    """Play files of several media as a DASH player does: append each to its medium's buffer.
+
+    ``files``: keys in order, by MIME type.
+    """
+    async with _served(bucket) as base:
+        page = await context.new_page()
+        await page.goto(f"{base}/apart.html")
+        report = await page.evaluate("files => play(files)", files)
+        await page.close()
+    return dict(report)
 
 
 async def _until_ended(page: Page, length_s: float) -> None:
@@ -64,7 +90,7 @@ async def _until_ended(page: Page, length_s: float) -> None:
 
 
 @asynccontextmanager
-async def _served(bucket: Bucket) -> AsyncIterator[str]:
+async def _served(bucket: Shelf) -> AsyncIterator[str]:
     """The page, and beside it the bucket, each object with the type that the bucket gives it."""
 
     async def get(request: web.Request) -> web.Response:
@@ -79,11 +105,15 @@ async def _served(bucket: Bucket) -> AsyncIterator[str]:
     async def index(_: web.Request) -> web.FileResponse:
         return web.FileResponse(_HERE / "index.html")
 
+    async def apart(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(_HERE / "apart.html")
+
     async def script(_: web.Request) -> web.FileResponse:
         return web.FileResponse(_HERE / "hls.min.js")
 
     app = web.Application()
     app.router.add_get("/", index)
+    app.router.add_get("/apart.html", apart)
     app.router.add_get("/hls.min.js", script)
     app.router.add_get("/objects/{key:.+}", get)
     server = TestServer(app)

@@ -7,6 +7,7 @@ from recorder import Recording, recording, until
 
 from media.cut.composite import cut_composite
 from media.cut.individual import cut_individual
+from media.cut.look import Look
 from media.cut.model import CompositeSpec, IndividualSpec, Slice
 from media.judge import decode, pattern
 from media.publish.options import Audio, PublishOptions, PublishReport, Ready, Video
@@ -67,7 +68,7 @@ def test_what_is_published_can_be_seen_and_heard(recordings, tmp_path, video, au
     tape = Tape(rec.directory)
     begin, end = tape.manifests()[0].from_ns, tape.covered_until_ns()
     part = Slice(0, begin, end)
-    spec = CompositeSpec(640, 360, fps=15, layout=1)
+    spec = CompositeSpec(640, 360, fps=15, look=Look(1))
     mix = cut_composite(tape, spec, origin_ns=begin, slice=part, out_dir=tmp_path / "mix")
     data = mix.segments[0].path.read_bytes()
     seen = pattern.watch(decode.pictures(data))

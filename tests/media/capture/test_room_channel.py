@@ -14,6 +14,7 @@ from media.channels.base import (
     Occupancy,
     PublisherJoined,
     PublisherLeft,
+    PublisherStopped,
     TrackMuted,
     Wants,
 )
@@ -207,6 +208,87 @@ def test_coming_going_and_muting_are_followed() -> None:
         await made.until(lambda: made.taps.living() == [])
 
     play(story)
+
+
+def test_who_stops_publishing_and_still_listens_has_not_left() -> None:
+    async def story(made: Scene) -> None:
+        made.server.snapshot(publisher("a", audio=True), listeners=("a", "b"))
+        await made.channel.join()
+        await made.next(3)
+        made.server.say("left", uid="a", source="camera", at_ns=1)
+        assert await made.next(2) == [
+            PublisherStopped("a"),
+            TrackMuted("a", Source.MICROPHONE, False),
+        ]
+        await made.until(lambda: made.taps.living() == [])
+        made.server.say("joined", **publisher("a"), at_ns=2)
+        assert await made.next(1) == [PublisherJoined("a")]
+        made.server.say("left", uid="a", source="camera", at_ns=3)
+        made.server.say("listener_left", uid="b", at_ns=4)
+        made.server.say("listener_left", uid="a", at_ns=5)
+        assert await made.next(4) == [
+            PublisherStopped("a"),
+            Occupancy(1),
+            PublisherLeft("a"),
+            Occupancy(0),
+        ]
+
+    play(story)
+
+
+def test_who_stopped_and_is_not_there_after_a_broken_stream_has_left() -> None:
+    async def story(made: Scene) -> None:
+        made.server.snapshot(publisher("a"), publisher("b"), listeners=("a", "b"))
+        await made.channel.join()
+        await made.next(3)
+        made.server.say("left", uid="a", source="camera", at_ns=1)
+        assert await made.next(1) == [PublisherStopped("a")]
+        made.server.hang_up()
+        made.server.snapshot(listeners=("b",))
+        assert await made.next(3) == [PublisherStopped("b"), PublisherLeft("a"), Occupancy(1)]
+
+    play(story)
+
+
+NOT_A = Wants(not_audio_uids=frozenset({"a"}), not_video_uids=frozenset({"a"}))
+
+
+def test_who_is_not_wanted_any_more_is_left_and_found_again() -> None:
+    async def story(made: Scene) -> None:
+        made.server.snapshot(publisher("a"), publisher("a", source="screen"), publisher("b"))
+        await made.channel.join()
+        await made.next(3)
+        await made.until(lambda: made.taps.living() == ["a", "a/screen", "b"])
+        made.channel.want(NOT_A)
+        await made.until(lambda: made.taps.living() == ["b"])
+        await made.until(lambda: made.server.asked.count("DELETE") == 2)
+        made.channel.want(Wants())
+        await made.until(lambda: made.taps.living() == ["a", "a/screen", "b"])
+        assert [tap.uid for tap in made.taps.all].count("b") == 1
+        made.channel.want(Wants(video=False))  # taps drop what comes beside it
+        made.channel.want(Wants())
+        await asyncio.sleep(0.1)
+        assert len(made.taps.all) == 5
+
+    play(story)
+
+
+def test_more_of_a_publisher_comes_by_a_tap_of_its_own() -> None:
+    async def story(made: Scene) -> None:
+        made.server.snapshot(publisher("a"))
+        await made.channel.join()
+        await made.until(lambda: made.taps.living() == ["a"])
+        made.channel.want(Wants())
+        await made.until(lambda: made.taps.living() == ["a", "a"])
+        offers = [asked.rpartition("offer ")[2] for asked in made.server.asked[1:]]
+        assert offers == ["audio", "video"]
+        made.channel.want(Wants(audio=False))
+        await made.until(lambda: made.taps.living() == ["a"])
+        assert made.taps.all[0].closed
+        made.server.say("left", uid="a", source="camera", at_ns=1)
+        await made.until(lambda: made.taps.living() == [])
+
+    play(story, wants=Wants(video=False))
 
 
 def test_a_camera_that_comes_back_unmuted_beside_a_screen_is_unmuted() -> None:

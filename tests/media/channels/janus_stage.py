@@ -16,7 +16,7 @@ from media.channels.base import Wants
 from media.rtc.drain import Drain
 from media.rtp.packet import parse_header
 from media.tape.format import PartReader
-from media.tape.model import EventType, PartManifest, Source, TapeEvent, Track
+from media.tape.model import EventType, Kind, PartManifest, Source, TapeEvent, Track
 from media.tape.writer import TapeWriter
 
 WAIT_S = 20.0
@@ -78,7 +78,21 @@ class Recording:
 
     def here(self) -> set[str]:
         """Who publishes now, as the recorder sees it."""
-        return set(self.capture._publishers) if self.capture is not None else set()
+        return set(self.capture._cast.taped) if self.capture is not None else set()
+
+    def lines(self) -> set[tuple[str, Kind]]:
+        """What is heard now."""
+        taps = self.capture._rack._taps if self.capture is not None else ()
+        streams = (stream for tap in taps for stream in tap._intake._streams.values())
+        return {(stream.track.uid, stream.track.kind) for stream in streams}
+
+    def living(self) -> set[str]:
+        """Who is heard now."""
+        return {uid for uid, _ in self.lines()}
+
+    def want(self, wants: Wants) -> None:
+        """Others are wanted from now on."""
+        self.capture.want(wants, time.time_ns())
 
     async def end(self) -> None:
         """Stop, and read the tape."""

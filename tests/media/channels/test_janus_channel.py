@@ -47,16 +47,122 @@ def test_who_leaves_and_comes_again_under_the_same_id_is_heard_again(tmp_path, j
             await goes.leave()
             await again.start()
             await heard(made, 300)
-            await again.unpublish()
-            await again.publish()
+
+    made = play(tmp_path, janus.url, room, story)
+    assert sorted(made.who(EventType.JOINED)) == ["goes", "goes", "stays"]
+    assert made.who(EventType.LEFT)[:1] == ["goes"]
+    assert len(made.of("goes", Source.CAMERA)) == 2
+    [track] = made.of("stays", Source.MICROPHONE)
+    assert whole(made.sequence(track))
+
+
+def test_who_stops_publishing_has_not_left_before_they_leave(tmp_path, janus, room) -> None:
+    async def story(made: Recording, drain: Drain) -> None:
+        stays = Publisher(janus.url, room, "stays", drain)
+        guest = Publisher(janus.url, room, "guest", drain)
+        async with visiting(stays, guest):
+            await stays.start()
+            await guest.start()
+            await heard(made, 200)
+            await guest.unpublish()
+            await until(lambda: made.living() == {"stays"})
+            await heard(made, 100)
+            assert made.here() == {"stays", "guest"}
+            await guest.publish()
+            await until(lambda: made.living() == {"stays", "guest"})
+            await heard(made, 200)
+            await guest.unpublish()
+            await until(lambda: made.living() == {"stays"})
+            assert made.here() == {"stays", "guest"}
+            await guest.leave()
+            await until(lambda: made.here() == {"stays"})
+
+    made = play(tmp_path, janus.url, room, story)
+    assert made.who(EventType.JOINED) == ["stays", "guest"]
+    assert made.who(EventType.LEFT)[0] == "guest"
+    assert len(made.of("guest", Source.CAMERA)) == 2
+    removed = [event.track for event in made.events if event.type is EventType.TRACK_REMOVED]
+    left = next(event for event in made.events if event.type is EventType.LEFT)
+    for track in made.of("guest", Source.CAMERA):
+        assert removed.count(track.id) == 1
+    assert all(
+        event.at_ns < left.at_ns
+        for event in made.events
+        if event.type is EventType.TRACK_REMOVED
+        and event.track in {track.id for track in made.of("guest", Source.CAMERA)}
+    )
+    # Who looks for what is missing learns that nothing was lost.
+    assert made.who(EventType.MUTED).count("guest") == 8
+    assert made.who(EventType.UNMUTED).count("guest") == 4
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_who_only_listens_keeps_a_recording_awake_unless_it_is_live(
+    tmp_path, janus, room, monkeypatch, live: bool
+) -> None:
+    monkeypatch.setattr(channel, "COUNT_S", 0.2)
+
+    async def story(made: Recording, drain: Drain) -> None:
+        guest = Publisher(janus.url, room, "guest", drain)
+        async with visiting(guest):
+            await guest.start()
+            await heard(made, 100)
+            await guest.unpublish()
+            await until(lambda: not made.living())
+            await asyncio.sleep(4)
+            assert made.task is not None
+            assert made.task.done() == live
+            await guest.leave()
+            await until(made.task.done)
+
+    made = play(tmp_path, janus.url, room, story, live=live, max_idle_s=2.0)
+    assert made.reason == "idle"
+
+
+def test_who_is_wanted_may_change(tmp_path, janus, room) -> None:
+    nobody = frozenset({"goes", "mute"})
+
+    async def story(made: Recording, drain: Drain) -> None:
+        stays, goes, mute = (
+            Publisher(janus.url, room, uid, drain) for uid in ("stays", "goes", "mute")
+        )
+        async with visiting(stays, goes, mute):
+            for each in (stays, goes, mute):
+                await each.start()
+            await until(lambda: len(made.lines()) == 6)
+            await heard(made, 200)
+            made.want(Wants(not_audio_uids=frozenset({"goes"}), not_video_uids=nobody))
+            assert made.lines() == {
+                ("stays", Kind.AUDIO),
+                ("stays", Kind.VIDEO),
+                ("mute", Kind.AUDIO),
+            }
+            await heard(made, 200)
+            for each in (goes, mute):
+                each.lines[1].keyframes_asked = 0
+            made.want(Wants())
+            await until(lambda: len(made.lines()) == 6)
+            await until(lambda: all(each.lines[1].keyframes_asked for each in (goes, mute)))
             await heard(made, 300)
 
     made = play(tmp_path, janus.url, room, story)
-    assert sorted(made.who(EventType.JOINED)) == ["goes", "goes", "goes", "stays"]
-    assert made.who(EventType.LEFT)[:2] == ["goes", "goes"]
-    assert len(made.of("goes", Source.CAMERA)) == 3
-    [track] = made.of("stays", Source.MICROPHONE)
-    assert whole(made.sequence(track))
+    assert sorted(made.who(EventType.JOINED)) == ["goes", "mute", "stays"]
+    for uid, source in (
+        ("stays", Source.MICROPHONE),
+        ("stays", Source.CAMERA),
+        ("mute", Source.MICROPHONE),
+    ):
+        [track] = made.of(uid, source)
+        assert whole(made.sequence(track))
+    for uid, source in (
+        ("goes", Source.MICROPHONE),
+        ("goes", Source.CAMERA),
+        ("mute", Source.CAMERA),
+    ):
+        before, after = made.of(uid, source)
+        (*_, (last_ns, _)), ((first_ns, _), *_) = made.packets[before.id], made.packets[after.id]
+        assert first_ns - last_ns > 0.5e9  # 200 packets of three publishers
+        assert len(made.sequence(after)) > 30
 
 
 def test_only_what_is_wanted_is_subscribed_to(tmp_path, janus, room) -> None:
@@ -179,8 +285,11 @@ def test_a_moderator_who_mutes_is_believed(tmp_path, janus, room) -> None:
             await heard(made)
 
     made = play(tmp_path, janus.url, room, story)
-    assert made.who(EventType.MUTED) == made.who(EventType.UNMUTED) == ["guest"]
-    assert {e.source for e in made.events if e.type is EventType.MUTED} == {Source.CAMERA}
+    mutes = [e for e in made.events if e.type in (EventType.MUTED, EventType.UNMUTED)]
+    assert [(e.type, e.source) for e in mutes[:2]] == [
+        (EventType.MUTED, Source.CAMERA),
+        (EventType.UNMUTED, Source.CAMERA),
+    ]
 
 
 def test_a_listener_keeps_a_recording_awake_and_another_recorder_does_not(

@@ -14,6 +14,7 @@ from media.channels.base import (
     Occupancy,
     PublisherJoined,
     PublisherLeft,
+    PublisherStopped,
     RoomClosed,
     TrackMuted,
     Wants,
@@ -299,6 +300,8 @@ def test_nonsense_is_passed_over_and_repetition_told_once() -> None:
         assert events == [
             PublisherJoined("a"),
             TrackMuted("a", Source.CAMERA, True),
+            PublisherStopped("a"),
+            TrackMuted("a", Source.CAMERA, False),
             PublisherLeft("a"),
             RoomClosed("the recorder was kicked out of the room"),
         ]

@@ -90,6 +90,44 @@ def test_what_happens_while_nobody_tells_us_is_found_out(tmp_path, janus, room) 
         assert whole(made.sequence(track))
 
 
+def test_who_stopped_before_or_during_an_outage_is_told_from_who_left(
+    tmp_path, janus, room
+) -> None:
+    async def story(made: Recording, drain: Drain, proxy: Proxy) -> None:
+        uids = ("stays", "stops", "stopped", "stopped-goes", "goes")
+        _, stops, stopped, stopped_goes, goes = guests = [
+            Publisher(janus.url, room, uid, drain) for uid in uids
+        ]
+        async with visiting(*guests):
+            for each in guests:
+                await each.start()
+            await until(lambda: made.living() == set(uids))
+            for each in (stopped, stopped_goes):
+                await each.unpublish()
+            await until(lambda: made.living() == {"stays", "stops", "goes"})
+            assert made.here() == set(uids)
+            await proxy.cut()
+            await stops.unpublish()
+            await stopped_goes.leave()
+            await goes.leave()
+            await proxy.start()
+            await until(lambda: made.here() == {"stays", "stops", "stopped"})
+            await until(lambda: made.living() == {"stays"})
+            await stopped.leave()
+            await stops.leave()
+            await until(lambda: made.here() == {"stays"})
+
+    made = play_behind_proxy(tmp_path, janus, room, story)
+    assert sorted(made.who(EventType.JOINED)) == [
+        "goes",
+        "stays",
+        "stopped",
+        "stopped-goes",
+        "stops",
+    ]
+    assert sorted(made.who(EventType.LEFT)[:4]) == ["goes", "stopped", "stopped-goes", "stops"]
+
+
 def test_a_server_that_falls_silent_is_dropped_and_claimed_again(
     tmp_path, janus, room, monkeypatch
 ) -> None:

@@ -1,7 +1,7 @@
 """Publishers made with real encoders, as frames with known pictures, tones and times."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -193,4 +193,4 @@ def presence(of: Track, at_ns: int) -> Iterator[TapeEvent]:
 
 
 def moved(frames: list[Frame], **changes: object) -> list[Frame]:
-    return [replace(frame, **changes) for frame in frames]  # type: ignore[arg-type]
+    return [frame._replace(**changes) for frame in frames]  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Puts a scene on a real tape: packets, sender clocks and events, through the real writer."""
 
 import asyncio
+import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from media.publish.packetize import (
     Vp9Packetizer,
 )
 from media.rtp.packet import build
+from media.tape import orientation
 from media.tape.model import NS, EventType, Frame, Kind, TapeEvent, Track
 from media.tape.reader import Tape
 from media.tape.writer import TapeWriter
@@ -30,24 +32,40 @@ def on_tape(
     events: Iterable[TapeEvent],
     *,
     lost: frozenset[tuple[str, int]] = frozenset(),
+    fence: int = 1,
+    jitter_ns: int = 0,
 ) -> Tape:
-    """A tape of these frames; ``lost`` names (track id, index of a frame) that never arrived."""
+    """A tape of these frames; ``lost`` names (track id, index of a frame) that never arrived.
+
+    ``fence``: the recorder that wrote it; what is in the directory already stays, and is that of
+    its predecessor.  Packets are at random up to ``jitter_ns`` late.
+    """
     tracks = [list(track) for track in tracks if track]
     items: list[tuple[int, int, object]] = [(event.at_ns, 0, event) for event in events]
     known: dict[str, Track] = {}
     for frames in tracks:
         known[frames[0].track.id] = frames[0].track
         items += [(point.at_ns, 1, point) for point in _clock(frames)]
-        items += [(packet[0], 2, packet) for packet in _packets(frames, lost)]
+        items += [(packet[0], 2, packet) for packet in _packets(frames, lost, jitter_ns)]
     directory.mkdir(parents=True, exist_ok=True)
     items.sort(key=lambda item: item[:2])
-    asyncio.run(_write(directory, [item for _, _, item in items], known))
+    asyncio.run(_write(directory, [item for _, _, item in items], known, fence))
     return Tape(directory)
 
 
-async def _write(directory: Path, items: Sequence[object], known: dict[str, Track]) -> None:
+async def _write(
+    directory: Path, items: Sequence[object], known: dict[str, Track], fence: int
+) -> None:
     first = min(_at(item) for item in items)
-    writer = TapeWriter(directory, fence=1, first_number=0, on_sealed=lambda _: None, from_ns=first)
+    earlier = Tape(directory).manifests()
+    writer = TapeWriter(
+        directory,
+        fence=fence,
+        first_number=0,
+        on_sealed=lambda _: None,
+        from_ns=first,
+        before=earlier[-1] if earlier else None,
+    )
     part_ends = first + _PART_NS
     for item in items:
         while _at(item) >= part_ends:
@@ -79,7 +97,10 @@ def _clock(frames: Sequence[Frame]) -> Iterable[TapeEvent]:
         )
 
 
-def _packets(frames: Sequence[Frame], lost: frozenset[tuple[str, int]]) -> Iterable[Packet]:
+def _packets(
+    frames: Sequence[Frame], lost: frozenset[tuple[str, int]], jitter_ns: int
+) -> Iterable[Packet]:
+    dice = random.Random(1)
     track = frames[0].track
     packetizers: dict[str, Packetizer] = {}
     seq = 65_500  # wraps soon
@@ -91,15 +112,23 @@ def _packets(frames: Sequence[Frame], lost: frozenset[tuple[str, int]]) -> Itera
             seq += 1
             if (track.id, i) in lost:
                 continue
+            last = part == len(payloads) - 1
             packet = build(
                 pt=codec.payload_type,
                 seq=seq,
                 timestamp=frame.rtp_time,
                 ssrc=track.ssrc,
                 payload=payload,
-                marker=part == len(payloads) - 1,
+                marker=last,
+                extensions=_orientation(frame) if last else None,
             )
-            yield frame.time_ns + _DELAY_NS + part, track.id, packet
+            late_ns = dice.randrange(jitter_ns) if jitter_ns else 0
+            yield frame.time_ns + _DELAY_NS + late_ns + part, track.id, packet
+
+
+def _orientation(frame: Frame) -> dict[int, bytes]:
+    numbers = [number for number, uri in frame.track.extensions if uri == orientation.URI]
+    return {number: bytes([frame.rotation // 90]) for number in numbers if frame.tells_rotation}
 
 
 def _packetizer(codec: str) -> Packetizer:

@@ -13,6 +13,7 @@ import pytest
 from media.cut import sound_packet
 from media.cut.composite import cut_composite
 from media.cut.individual import cut_individual
+from media.cut.look import Look
 from media.cut.model import CompositeSpec, IndividualSpec, Slice
 from media.cut.sound import render
 from media.rtp.codec import Codec
@@ -54,7 +55,7 @@ def _apart(tape, out, end_s, spec=DEFAULT):
 
 def _mixed(tape, out, begin_s, end_s, spec=None, number=0):
     part = Slice(number, ORIGIN_NS + int(begin_s * NS), ORIGIN_NS + int(end_s * NS))
-    spec = spec or CompositeSpec(*SIZE, fps=15, layout=1)
+    spec = spec or CompositeSpec(*SIZE, fps=15, look=Look(1))
     return cut_composite(tape, spec, origin_ns=ORIGIN_NS, slice=part, out_dir=out).segments[0].path
 
 
@@ -98,7 +99,7 @@ def test_pictures_of_every_codec_are_mixed(tmp_path, codec):
     camera = track("1", Source.CAMERA, codec)
     frames = pictures(camera, RED, start_ns=ORIGIN_NS, seconds=6, size=SIZE)
     tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
-    path = _mixed(tape, tmp_path, 2, 6, CompositeSpec(*SIZE, fps=15, layout=1))
+    path = _mixed(tape, tmp_path, 2, 6, CompositeSpec(*SIZE, fps=15, look=Look(1)))
     assert_plays(path)
     seen = shots(path)
     numbers = [shot.number(0, 0, *SIZE, SIZE) for shot in seen]
@@ -110,7 +111,7 @@ def test_a_codec_change_on_one_line_begins_a_new_segment_and_damages_nothing(tmp
     """VP8, then H.264, then AV1 under new payload types of one RTP stream."""
     codecs = (VP8, H264, AV1)
     camera = track("1", Source.CAMERA, VP8)
-    camera = moved([camera], codecs=codecs)[0]
+    camera = replace(camera, codecs=codecs)
     frames = []
     for i, codec in enumerate(codecs):
         alone = track("1", Source.CAMERA, codec)
@@ -144,7 +145,7 @@ def test_what_chromium_sent_plays_whole_and_mixed(tmp_path, name):
     segments = cut_individual(
         tape, DEFAULT, origin_ns=part.from_ns, slice=whole, cursor={}, final=True, out_dir=tmp_path
     ).segments
-    spec = CompositeSpec(640, 360, fps=15, layout=1, audio=False)
+    spec = CompositeSpec(640, 360, fps=15, look=Look(1), audio=False)
     mix = cut_composite(tape, spec, origin_ns=part.from_ns, slice=whole, out_dir=tmp_path)
     for one in (*segments, *mix.segments):
         _decodes(one.path)
@@ -268,10 +269,10 @@ def test_the_original_is_the_publishers_own_bytes_with_its_holes(tmp_path, codec
 def test_comfort_noise_is_silence_and_telephone_events_are_not_heard(tmp_path):
     """RFC 3389 and RFC 4733, between two stretches of speech."""
     noise, digits = (
-        moved([PCMU], name="CN", payload_type=13)[0],
-        moved([PCMU], name="telephone-event", payload_type=101)[0],
+        replace(PCMU, name="CN", payload_type=13),
+        replace(PCMU, name="telephone-event", payload_type=101),
     )
-    mic = moved([track("1", Source.MICROPHONE, PCMU)], codecs=(PCMU, noise, digits))[0]
+    mic = replace(track("1", Source.MICROPHONE, PCMU), codecs=(PCMU, noise, digits))
     frames = moved(telephone_tone(mic, 500, start_ns=ORIGIN_NS, seconds=6), track=mic)
     for i in range(100, 180):  # from 2 s to 3.6 s
         codec, data = (noise, b"\x30") if i % 10 else (digits, b"\x05\x0a\x00\xa0")
@@ -285,7 +286,7 @@ def test_comfort_noise_is_silence_and_telephone_events_are_not_heard(tmp_path):
 
 
 def test_one_track_may_change_from_one_telephone_codec_to_another(tmp_path):
-    mic = moved([track("1", Source.MICROPHONE, PCMU)], codecs=(PCMU, G722))[0]
+    mic = replace(track("1", Source.MICROPHONE, PCMU), codecs=(PCMU, G722))
     first = telephone_tone(mic, 500, start_ns=ORIGIN_NS, seconds=4)
     alone = track("1", Source.MICROPHONE, G722)
     second = telephone_tone(alone, 500, start_ns=ORIGIN_NS + 4 * NS, seconds=4)
@@ -315,4 +316,4 @@ def test_one_track_may_change_from_one_telephone_codec_to_another(tmp_path):
 def test_telephone_sound_of_a_kind_that_does_not_exist_is_left_out(codec):
     known = tone(track("1", Source.MICROPHONE, PCMU), 440, start_ns=0, seconds=0.1)[0]
     assert sound_packet.samples(known) == 960
-    assert sound_packet.samples(replace(known, codec=codec)) == 0
+    assert sound_packet.samples(known._replace(codec=codec)) == 0

@@ -8,8 +8,10 @@ import pytest
 
 from media.cut.composite import cut_composite
 from media.cut.layouts import LayoutUnknown
+from media.cut.look import Look
 from media.cut.model import CompositeSpec, Slice
 from media.tape.model import NS, EventType, Source, TapeEvent
+from media.tape.reader import Tape
 from tests.media.cut.look import assert_plays, concatenated, like, shots, sound
 from tests.media.cut.scene import (
     BLUE,
@@ -30,7 +32,7 @@ from tests.media.cut.scene import (
 from tests.media.cut.tapes import on_tape
 
 BLACK = Colour(16, 128, 128)
-BEST_FIT = CompositeSpec(layout=1)
+BEST_FIT = CompositeSpec(look=Look(1))
 SIZE = (320, 180)
 CAM1, CAM2 = track("1", Source.CAMERA, VP8), track("2", Source.CAMERA, H264)
 MIC1, MIC2 = track("1", Source.MICROPHONE, OPUS), track("2", Source.MICROPHONE, OPUS)
@@ -156,7 +158,7 @@ def test_the_audio_profile_decides_the_channels(duo, tmp_path, profile, channels
 
 
 def test_the_canvas_has_the_size_rate_and_colour_asked_for(duo, tmp_path):
-    spec = CompositeSpec(480, 270, 30, 400, layout=1, background_color="#00FF00")
+    spec = CompositeSpec(480, 270, 30, 400, look=Look(1, background_color="#00FF00"))
     tall = _cut(duo, tmp_path, spec=spec, part=Slice(0, ORIGIN_NS - 5 * NS, ORIGIN_NS - 3 * NS))
     seen = shots(tall[0].path) if tall else []
     assert len(seen) == 60
@@ -165,14 +167,14 @@ def test_the_canvas_has_the_size_rate_and_colour_asked_for(duo, tmp_path):
 
 
 def test_floating_puts_the_second_over_the_first(duo, tmp_path):
-    shot = shots(_cut(duo, tmp_path, spec=CompositeSpec(layout=0))[0].path)[20]
+    shot = shots(_cut(duo, tmp_path, spec=CompositeSpec())[0].path)[20]
     assert like(shot.colour(0.5, 0.3), RED)
     assert like(shot.colour(0.13, 0.8), BLUE)
     assert like(shot.colour(0.6, 0.9), RED)
 
 
 def test_vertical_shows_the_whole_picture_of_the_large_one(duo, tmp_path):
-    spec = CompositeSpec(640, 360, layout=2, max_resolution_uid="2")
+    spec = CompositeSpec(640, 360, look=Look(2, "2"))
     shot = shots(_cut(duo, tmp_path, spec=spec)[0].path)[20]
     assert like(shot.colour(0.4, 0.4), BLUE)
     assert like(shot.colour(0.4, 0.02), BLACK)
@@ -181,7 +183,7 @@ def test_vertical_shows_the_whole_picture_of_the_large_one(duo, tmp_path):
 
 def test_an_unknown_layout_is_refused_and_leaves_no_file(duo, tmp_path):
     with pytest.raises(LayoutUnknown):
-        _cut(duo, tmp_path, spec=CompositeSpec(layout=3))
+        _cut(duo, tmp_path, spec=CompositeSpec(look=Look(4)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -221,17 +223,21 @@ def test_muted_video_stands_still_however_long_ago_it_was_muted(tmp_path):
     seen = shots(result.segments[0].path)
     assert {shot.number(0, 0, 180, 640, SIZE) for shot in seen} == {29}
     assert all(like(shot.colour(0.25, 0.3), RED) for shot in seen)
-    assert ORIGIN_NS <= result.keep_from_ns < at
+    [(from_ns, until_ns)] = result.keep
+    assert from_ns <= ORIGIN_NS < at < until_ns < result.keep_from_ns
 
 
 def test_a_key_frame_that_never_comes_is_not_searched_for_on_the_whole_tape(tmp_path, monkeypatch):
     frames = pictures(CAM1, RED, start_ns=ORIGIN_NS, seconds=2)[1:]
     late = moved(frames[-1:], time_ns=ORIGIN_NS + 1000 * NS, rtp_time=1000 + 90_000_000)
     tape = on_tape(tmp_path / "t", [[*frames, *late]], presence(CAM1, ORIGIN_NS))
-    asked, frames_of = [], tape.frames
-    monkeypatch.setattr(
-        tape, "frames", lambda since, *a, **b: asked.append(since) or frames_of(since, *a, **b)
-    )
+    asked, frames_of = [], Tape.frames
+
+    def frames_since(tape, since_ns, *rest, **named):
+        asked.append(since_ns)
+        return frames_of(tape, since_ns, *rest, **named)
+
+    monkeypatch.setattr(Tape, "frames", frames_since)
     assert len(_cut(tape, tmp_path, part=_slice(250))) == 1
     assert min(asked) >= ORIGIN_NS + 690 * NS
 
@@ -243,7 +249,7 @@ def test_who_sends_only_sound_has_a_region_in_the_background_colour(tmp_path):
     ]
     events = [*presence(MIC1, ORIGIN_NS), *presence(CAM2, ORIGIN_NS + 1)]
     tape = on_tape(tmp_path / "t", tracks, events)
-    spec = replace(BEST_FIT, background_color="#FF0000")
+    spec = replace(BEST_FIT, look=Look(1, background_color="#FF0000"))
     shot = shots(_cut(tape, tmp_path, spec=spec)[0].path)[30]
     assert like(shot.colour(0.25, 0.3), Colour(81, 91, 240))
     assert like(shot.colour(0.75, 0.3), BLUE)

@@ -59,13 +59,7 @@ def test_sound_with_a_pause_keeps_its_times(tmp_path):
     first = tone(microphone, 440, start_ns=ORIGIN_NS, seconds=1)
     step = first[1].rtp_time - first[0].rtp_time
     later = [
-        type(frame)(
-            **{
-                **{name: getattr(frame, name) for name in frame.__slots__},
-                "time_ns": frame.time_ns + 40 * NS,
-                "rtp_time": frame.rtp_time + 2000 * step,
-            }
-        )
+        frame._replace(time_ns=frame.time_ns + 40 * NS, rtp_time=frame.rtp_time + 2000 * step)
         for frame in first
     ]
     on_tape(tmp_path / "tape", [first + later], presence(microphone, ORIGIN_NS))

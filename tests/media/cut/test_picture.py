@@ -5,7 +5,7 @@ from media.publish.encoders import VIDEO_RATE, VideoEncoder
 from media.publish.pattern import PatternPicture
 from media.tape.model import NS, Frame, Source
 from tests.elsewhere import elsewhere
-from tests.media.cut.scene import AV1, H264, ORIGIN_NS, VP8, VP9, track
+from tests.media.cut.scene import AV1, H264, ORIGIN_NS, RED, VP8, VP9, pictures, track
 
 FPS = 15
 SIZE = (320, 180)
@@ -45,3 +45,21 @@ def test_what_is_shown_does_not_depend_on_where_one_begins(codec) -> None:
         if tick >= 7:
             late.advance(tick)
             assert (late.picture.to_ndarray() == whole.picture.to_ndarray()).all()
+
+
+def test_nothing_is_decoded_from_before_the_last_key_frame_that_is_due(monkeypatch) -> None:
+    camera = track("1", Source.CAMERA, VP8)
+    frames = pictures(camera, RED, start_ns=ORIGIN_NS, seconds=4, gop_s=1)
+    line = LinePictures(frames, range(len(frames)))
+    line.advance(3)
+    decoded = []
+    decode = line._decode
+    monkeypatch.setattr(
+        line, "_decode", lambda frame, n, shown: decoded.append(n) or decode(frame, n, shown=shown)
+    )
+    assert line.advance(50)  # nobody asked for a while
+    assert decoded == list(range(45, 51))
+    whole = LinePictures(frames, range(len(frames)))
+    for tick in range(51):
+        whole.advance(tick)
+    assert (line.picture.to_ndarray() == whole.picture.to_ndarray()).all()

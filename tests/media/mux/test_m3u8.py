@@ -16,9 +16,9 @@ def test_a_playlist_reads_as_the_reference_prints_it():
         "a.ts",
         15.24,
         starts=(TrackStart("VIDEO", AT_NS),),
-        rotation=Rotation(1280, 720, AT_NS),
+        rotations=(Rotation(1280, 720, AT_NS),),
     )
-    second = Entry("b.ts", 9.8, True, rotation=Rotation(640, 360, AT_NS, 90))
+    second = Entry("b.ts", 9.8, True, rotations=(Rotation(640, 360, AT_NS, 90),))
     assert render(Playlist((first, second), ended=True)) == (
         "#EXTM3U\n"
         "#EXT-X-VERSION:3\n"

@@ -1,6 +1,7 @@
 """The quality report of tapes of which everything is known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from media.quality.model import SliceQuality
 from media.quality.report import report
 from media.tape.model import NS, EventType, Source, TapeEvent
 from media.tape.reader import Tape
+from media.tape.wanted import Wanted
 from tests.media.cut.scene import OPUS, ORIGIN_NS, RED, VP8, pictures, presence, tone, track
 from tests.media.cut.tapes import on_tape
 
@@ -197,3 +199,26 @@ def test_counts_of_all_tracks_of_a_line_are_summed(tmp_path, camera, voice):
 
 def test_a_recording_of_nothing_has_a_report():
     assert report([])["publishers"] == []
+
+
+@pytest.mark.parametrize("slice_s", [15.0, 4.0, 40.0])
+@pytest.mark.parametrize("told", [True, False])
+def test_nobody_misses_who_was_not_to_be_recorded(tmp_path, voice, slice_s, told):
+    """Without the tape's word about it that would be twenty seconds lost."""
+    again = replace(track("1", Source.MICROPHONE, OPUS, 2), connection="another")
+    before = voice[: 10 * 50]
+    after = tone(again, 440, start_ns=at(30), seconds=10)
+    events = [
+        *present(MIC),
+        TapeEvent(EventType.TRACK_REMOVED, at(10), track=MIC.id),
+        TapeEvent(EventType.TRACK_ADDED, at(30), track=again.id),
+    ]
+    if told:
+        events.append(Wanted(not_audio_uids=frozenset({"1"})).event(at(10)))
+        events.append(Wanted().event(at(30)))
+    row = tracks(measured(on_tape(tmp_path, [before, after], events), 39.9, slice_s=slice_s))[
+        "1", "microphone"
+    ]
+    assert gaps(row) == [(10.0, pytest.approx(20, abs=0.05), "mute" if told else "loss")]
+    assert row["lost_s"] == pytest.approx(0 if told else 20, abs=0.05)
+    assert row["received_s"] == pytest.approx(19.9, abs=0.1)

@@ -66,6 +66,7 @@ def tape(
     end_ns: int = T0 + 3600 * NS,
     fence: int = 1,
     first_number: int = 1,
+    before: PartManifest | None = None,
 ) -> list[PartManifest]:
     """Do this with a writer, then close it."""
     sealed: list[PartManifest] = []
@@ -76,6 +77,7 @@ def tape(
             fence=fence,
             first_number=first_number,
             on_sealed=sealed.append,
+            before=before,
             thread=DiskThread(0.01),
         )
         for act in acts:

@@ -23,6 +23,7 @@ from taping import (
     opus,
     recorded,
     rotates,
+    tape,
     tells,
     texts,
     track,
@@ -30,6 +31,7 @@ from taping import (
 )
 
 from media.rtp.packet import build
+from media.tape import shelf
 from media.tape.model import EventType, Source, TapeEvent
 from media.tape.reader import Tape
 
@@ -364,3 +366,34 @@ def test_a_damaged_part_costs_its_rest_and_nothing_else():
     numbers = [int(text.split()[1]) for text in texts(one.frames(T0, FAR)[AUDIO.id])]
     assert numbers == [*range(75), *range(100, 150)]
     assert one.damaged.keys() == {"0001-000002"}
+
+
+def test_of_a_long_tape_a_few_manifests_are_enough(monkeypatch):
+    acts = [adds(AUDIO), tells(clock(AUDIO, 0, T0))]
+    for second in range(600):
+        acts += audio(range(50 * second, 50 * second + 50))
+        if second % 3 == 2:
+            acts.append(rotates(T0 + (second + 1) * NS))
+    whole = recorded(acts, end_ns=T0 + 600 * NS)
+    assert len(whole.manifests()) == 201
+    read, load = [], shelf.load_manifest
+    monkeypatch.setattr(shelf, "load_manifest", lambda path: read.append(path.name) or load(path))
+    for begin_s in (0, 290, 585):
+        begin_ns, end_ns = T0 + begin_s * NS, T0 + (begin_s + 15) * NS
+        read.clear()
+        near = Tape(whole.directory).around(begin_ns, end_ns)
+        assert near.frames(begin_ns, end_ns) == whole.frames(begin_ns, end_ns)
+        assert near.roster(begin_ns) == whole.roster(begin_ns)
+        assert 5 <= len(read) <= 30
+
+
+def test_of_a_time_that_nobody_taped_its_neighbours_tell(tmp_path):
+    here = TapeEvent(EventType.JOINED, T0, uid="7")
+    tape(tmp_path, [tells(here), adds(AUDIO)], end_ns=T0 + 60 * NS)
+    again = TapeEvent(EventType.JOINED, T0 + 200 * NS, uid="7")
+    tape(tmp_path, [tells(again)], fence=2, first_number=9, end_ns=T0 + 300 * NS)
+    whole, near = Tape(tmp_path), Tape(tmp_path).around(T0 + 120 * NS, T0 + 135 * NS)
+    assert [part.fence for part in near.manifests()] == [1, 2]
+    for at_s in (120, 134):
+        assert near.roster(T0 + at_s * NS) == whole.roster(T0 + at_s * NS)
+        assert near.roster(T0 + at_s * NS).publishers == ("7",)

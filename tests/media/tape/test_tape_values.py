@@ -45,6 +45,22 @@ def test_header_extensions_that_cannot_be_are_refused(extensions) -> None:
         check_track(Track.from_json(row))
 
 
+def test_who_stopped_sending_and_is_still_there_is_not_forgotten() -> None:
+    standing = Standing()
+    joined = TapeEvent(EventType.JOINED, T0, uid="7")
+    standing.apply(joined)
+    added, removed = [], []
+    for n, id_ in enumerate(("1.1", "1.2")):
+        added.append(TapeEvent(EventType.TRACK_ADDED, T0 + 2 * n, track=id_))
+        removed.append(TapeEvent(EventType.TRACK_REMOVED, T0 + 2 * n + 1, track=id_))
+        standing.add_track(track(id_), added[-1])
+        standing.apply(removed[-1])
+    assert list(standing.events()) == [joined, added[1], removed[1]]
+    assert [each.id for each in standing.tracks()] == ["1.2"]
+    standing.apply(TapeEvent(EventType.LEFT, T0 + 9, uid="7"))
+    assert not [*standing.events(), *standing.tracks()]
+
+
 def test_a_tally_is_no_state_of_the_channel() -> None:
     standing = Standing()
     added = TapeEvent(EventType.TRACK_ADDED, T0, track="1.1")

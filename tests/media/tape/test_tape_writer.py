@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from taping import MS, NS, T0, adds, clock, gives, opus, rotates, tape, tells, track
+from taping import AUDIO, MS, NS, T0, VIDEO, adds, clock, gives, opus, rotates, tape, tells, track
 
 from media.tape import part
 from media.tape.disk import DiskThread
@@ -274,3 +274,20 @@ def test_wireshark_sees_rtp(tmp_path):
     assert rows[0][1] == "events"
     assert rows[-1][1] == "1.1"
     assert rows[-1][3] == "1700000000.002000000"
+
+
+def test_a_successor_tells_since_when_publishers_are_there_and_what_they_sent_last(tmp_path):
+    there = TapeEvent(EventType.JOINED, T0, uid="7")
+    first = tape(tmp_path, [tells(there), adds(VIDEO), adds(AUDIO)], end_ns=T0 + 9 * NS)
+    met = [TapeEvent(EventType.JOINED, T0 + 20 * NS, uid=uid) for uid in ("8", "7")]
+    acts = [*map(tells, met), rotates(T0 + 21 * NS)]
+    *_, last = tape(tmp_path, acts, fence=2, before=first[-1], end_ns=T0 + 22 * NS)
+    whole, later = Tape(tmp_path), Tape(tmp_path).around(T0 + 40 * NS)
+    assert [part.name for part in later.manifests()] == [last.name]
+    for one in (whole, later):
+        assert one.roster(T0 + 40 * NS).publishers == ("7", "8")
+        assert not one.roster(T0 + 40 * NS).tracks
+    ended = [event for event in last.events if event.type is EventType.TRACK_REMOVED]
+    assert {event.track for event in ended} == {VIDEO.id, AUDIO.id}
+    assert {event.at_ns for event in ended} == {T0 + 20 * NS}
+    assert {VIDEO, AUDIO} <= set(last.tracks)

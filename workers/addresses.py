@@ -11,6 +11,15 @@ from media.errors import Blame, FarmError
 
 _LOOKUPS_AT_ONCE: Final = 32
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+# What ``is_global`` of older Pythons does not know: local-use NAT64 (RFC 8215), site-local (RFC
+# 3879), IPv4-compatible (RFC 4291 §2.5.5.1) and -translated (RFC 2765), SRv6 (RFC 9602) and
+# documentation (RFC 9637) addresses.
+_NOT_PUBLIC: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        ("64:ff9b:1::/48", "fec0::/10", "::/96", "::ffff:0:0:0/96", "5f00::/16", "3fff::/20"),
+    )
+)
 
 Resolver = Callable[[str], Iterable[str]]
 
@@ -19,6 +28,10 @@ class HostRefused(FarmError):
     """A host that cannot be found in time, or that lies inside a private network."""
 
     blame = Blame.CUSTOMER
+
+
+class HostNotFound(HostRefused):
+    """A host that the resolver does not tell of, which may pass."""
 
 
 def is_public(address: str) -> bool:
@@ -30,6 +43,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner:
             return is_public(str(inner))
+        if any(ip in net for net in _NOT_PUBLIC):
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -42,8 +57,9 @@ def lookup(host: str) -> list[str]:
 class Border:
     """Keeps customers' hosts out of our own network (server-side request forgery).
 
-    The name is looked up again by whoever connects later, so this is a first line only: a name
-    whose addresses change in between must be caught where the connection is made.
+    After :meth:`check` a name is looked up again by whoever connects, so that is a first line only:
+    a name whose addresses change in between must be caught where the connection is made.  Who
+    connects to what :meth:`addresses` gave is safe from that.
     """
 
     def __init__(
@@ -56,18 +72,22 @@ class Border:
 
     def check(self, host: str) -> None:
         """Raises HostRefused, after the time limit at the latest."""
-        if self._allow_private:
-            return
+        if not self._allow_private:
+            self.addresses(host)
+
+    def addresses(self, host: str) -> list[str]:
+        """Where to connect to, at least one.  Raises HostRefused, in bounded time."""
         addresses = self._resolve(host)
         if not addresses:
-            raise HostRefused("the host name cannot be resolved")
-        if not all(is_public(address) for address in addresses):
+            raise HostNotFound("the host name cannot be resolved")
+        if not self._allow_private and not all(is_public(address) for address in addresses):
             raise HostRefused("the host lies in a loopback, link-local or private network")
+        return addresses
 
     def _resolve(self, host: str) -> list[str]:
         """The system's resolver cannot be cancelled, so it runs in a thread we may leave behind."""
         if not self._places.acquire(blocking=False):
-            raise HostRefused("too many host names are being resolved, try again")
+            raise HostNotFound("too many host names are being resolved, try again")
         answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
 
         def ask() -> None:
@@ -82,4 +102,4 @@ class Border:
         try:
             return answers.get(timeout=self._timeout_s)
         except queue.Empty:
-            raise HostRefused("the host name could not be resolved in time") from None
+            raise HostNotFound("the host name could not be resolved in time") from None

@@ -4,12 +4,19 @@ import threading
 
 import pytest
 
-from api.addresses import Border, HostRefused, is_public
+from workers.addresses import Border, HostRefused, is_public
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::808:808"])
 def test_the_open_internet_is_public(address: str) -> None:
     assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["64:ff9b:1::1", "fec0::1", "::7f00:1", "::ffff:0:7f00:1", "5f00::1", "3fff::1"]
+)
+def test_what_only_looks_like_the_open_internet_is_not_public(address: str) -> None:
+    assert not is_public(address)
 
 
 def test_a_resolver_that_hangs_is_left_behind() -> None:

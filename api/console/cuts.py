@@ -1,0 +1,128 @@
+"""Cutting again, as the console API writes it: documents to values and back.  Pure.
+
+The picture's fields are those of Agora's ``transcodingConfig``, so that people can paste theirs.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from api.agora import layout, translate
+from api.agora.models import LayoutRequest, TranscodingConfig
+from api.document import Document
+from workers.job.again import Again, Format, StreamMode, expected
+from workers.job.errors import BadCut
+from workers.job.spec import Mode, RecordingSpec
+from workers.job.status import RecordingStatus, TapeStatus
+
+_PICTURE: Final = "transcodingConfig"
+_CANVAS: Final = ("width", "height", "fps", "bitrate")
+_PROFILES: Final[tuple[Literal[0, 1, 2], ...]] = (0, 1, 2)
+_MS: Final = 1_000_000  # nanoseconds
+
+PublisherUid = Annotated[str, Field(min_length=1, max_length=256)]
+Publishers = Annotated[tuple[PublisherUid, ...], Field(strict=False, max_length=1000)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
+    )
+
+
+class PublisherLists(_Body):
+    """Whom to take of those who were recorded; a medium without a list is taken of everybody."""
+
+    audio: Publishers | None = None
+    video: Publishers | None = None
+
+
+class CutRequest(_Body):
+    """The body of ``POST …/cuts``; what is left out stays as in the recording."""
+
+    mode: Literal["mix", "individual"] | None = None
+    transcoding_config: TranscodingConfig | None = None
+    audio_profile: Annotated[int, Field(ge=0, le=2)] | None = None
+    stream_mode: StreamMode | None = None
+    publishers: PublisherLists = PublisherLists()
+    av_file_type: (
+        Annotated[tuple[Format, ...], Field(strict=False, min_length=1, max_length=3)] | None
+    ) = None
+
+
+def read(document: Document) -> Again:
+    """What a body asks for.  Raises BadCut and InvalidField."""
+    try:
+        request = CutRequest.model_validate(document)
+    except ValidationError as exc:
+        raise _first(exc) from None
+    lists, profile = request.publishers, request.audio_profile
+    return Again(
+        mode=None if request.mode is None else Mode(request.mode),
+        audio_profile=None if profile is None else _PROFILES[profile],
+        audio_uids=_set(lists.audio),
+        video_uids=_set(lists.video),
+        stream_mode=request.stream_mode,
+        formats=_set(request.av_file_type),
+        **_picture(request.transcoding_config),
+    )
+
+
+def _set(values: tuple[Any, ...] | None) -> Any:
+    return None if values is None else frozenset(values)
+
+
+def _picture(config: TranscodingConfig | None) -> dict[str, Any]:
+    """The canvas field by field; the look as a whole, as updateLayout has it."""
+    if config is None:
+        return {}
+    canvas = translate.canvas(config, f"{_PICTURE}.")
+    given: dict[str, Any] = {
+        name: getattr(canvas, name) for name in _CANVAS if name in config.model_fields_set
+    }
+    if config.model_fields_set & LayoutRequest.model_fields.keys():
+        given["look"] = layout.look(config, f"{_PICTURE}.")
+    return given
+
+
+def accepted(spec: RecordingSpec) -> Document:
+    """The answer to ``POST …/cuts``."""
+    return {
+        "sid": spec.sid,
+        "cut_of": spec.tape_of,
+        "mode": spec.mode.value,
+        "from_ms": spec.tape_from_ns // _MS,
+        "files": expected(spec),
+    }
+
+
+def recording(status: RecordingStatus, tape: TapeStatus) -> Document:
+    """The answer to ``GET /recordings/<sid>``."""
+    return {
+        "sid": status.sid,
+        "state": status.state.value,
+        "mode": status.mode.value,
+        "cname": status.cname,
+        "uid": status.uid,
+        "from_ms": status.slice_start_ms,
+        "no_data": status.no_data,
+        "files": [translate.file(entry) for entry in status.files],
+        "cut_of": status.tape_of or None,
+        "cuts": [sid for sid in tape.cuts if sid != status.sid],
+        "tape": {
+            "from_ms": tape.from_ns // _MS or None,
+            "kept_until_ms": tape.until_ns // _MS or None,
+        },
+    }
+
+
+def _first(exc: ValidationError) -> BadCut:
+    """The first complaint, by the name that the caller used."""
+    error = exc.errors(include_url=False, include_input=False)[0]
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
+    return BadCut(path.removeprefix("."), error["msg"].removeprefix("Value error, "))

@@ -1,0 +1,144 @@
+"""Brings growing files to the bucket while they grow (decision 009).
+
+While a recording runs, its MP4 is a multipart upload: parts are sent as pieces fill them, all but
+the first, which begins with the head.  When the file ends, what is left and the head are sent: a
+few MB, however long the recording.
+
+Every step may be repeated, whoever died wherever: what is noted in the spool is never more than
+what the bucket has, and sending the same part twice changes nothing.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from media.mux import matroska, mp4
+from media.mux.clusters import ClusterIndex
+from media.mux.piece import Index
+from workers.callbacks.notice import EventType
+from workers.callbacks.outbox import Outbox
+from workers.job.spec import RecordingSpec
+from workers.job.state import TERMINAL
+from workers.metrics.metrics import Metrics
+from workers.spool.spool import Delivery, Folder
+from workers.storage.s3 import Bucket
+from workers.store.store import Store
+from workers.uploader import growing_files, spans
+from workers.uploader.content import Content
+from workers.uploader.cut_units import CutUnits
+from workers.uploader.growing_files import GrowingFile
+from workers.uploader.parts_upload import PartsUpload
+from workers.uploader.spans import Span
+
+_READ_S = 120.0  # putting an object together may take its time
+# A bucket may be short of room for parts that it cannot put in their place yet (the embedded one
+# keeps them in memory): then they are sent at the end.
+_EARLY_READ_S = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done next."""
+
+    file: GrowingFile
+    early: Span | None = None  # a part that can be sent already
+    ends: bool = False  # what is left of it, and its head
+    over: bool = False  # the bucket has it: its pieces can go
+
+
+class Growth:
+    """The growing files of recordings.
+
+    One caller at a time for each recording; errors of the bucket are StorageError.
+    """
+
+    def __init__(self, store: Store, outbox: Outbox, metrics: Metrics, units: CutUnits) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._metrics = metrics
+        self._units = units
+
+    def due(self, spec: RecordingSpec, folder: Folder) -> Work | None:
+        """What to do next, if anything; a look that costs little."""
+        work = self._undelivered(spec, folder)
+        if work is None:
+            return None
+        # Looked at afterwards, because a recording ends before its folder is removed: without a
+        # receipt the file may be there as well.
+        row = self._store.row(spec.sid)
+        return None if row is None or row.state in TERMINAL else work
+
+    def _undelivered(self, spec: RecordingSpec, folder: Folder) -> Work | None:
+        files = growing_files.of(spec, self._units.of(folder))
+        for file in files:
+            if folder.delivered(file.name):
+                # At the end of a recording all its folder goes, and nobody need wait for that.
+                if not files[-1].closed and folder.piece_index(file.pieces[-1].name).exists():
+                    return Work(file, over=True)
+                continue
+            if file.closed:
+                return Work(file, ends=True)
+            growing = folder.growing(file.name)
+            sent = {part.number for part in growing.parts}
+            early = () if growing.in_order else spans.ahead(file.bytes)
+            span = next((span for span in early if span.number not in sent), None)
+            if span is not None:
+                return Work(file, early=span)
+        return None
+
+    def do(self, spec: RecordingSpec, folder: Folder, work: Work) -> None:
+        """Do it.  A file that ends is listed as soon as the bucket has it whole."""
+        if work.over:
+            folder.forget_growing(work.file.name, (piece.name for piece in work.file.pieces))
+            return
+        read_s = _EARLY_READ_S if work.early else _READ_S
+        bucket, name = Bucket(spec.storage, read_s=read_s), work.file.name
+        upload = PartsUpload(bucket, folder, name, self._metrics)
+        if work.early is not None:
+            upload.send_early(work.early, _payload(folder, work.file))
+            return
+        began = time.monotonic()
+        content = _content(folder, work.file)
+        with ThreadPoolExecutor(1, thread_name_prefix="sha256") as beside:
+            sha256 = beside.submit(content.sha256)
+            receipt = upload.finish(content)
+            delivery = Delivery(size=receipt.size, etag=receipt.etag, sha256=sha256.result())
+        self._metrics.uploads.labels("delivered").inc()
+        self._metrics.upload_seconds.observe(time.monotonic() - began)
+        self._deliver(spec, folder, work.file, delivery)
+
+    def _deliver(
+        self, spec: RecordingSpec, folder: Folder, file: GrowingFile, delivery: Delivery
+    ) -> None:
+        row = growing_files.entry(spec, file)
+        self._store.save_file(spec.sid, row)
+        self._outbox.add(
+            spec, EventType.FILE_INFOS, {"fileList": row.name}, once=f"file:{row.name}"
+        )
+        folder.deliver(file.name, delivery)
+        log.info("file delivered", sid=spec.sid, file=file.name, size=delivery.size)
+
+
+def _content(folder: Folder, file: GrowingFile) -> Content:
+    """The whole file.  Raises CutFailed and OSError when its pieces are damaged."""
+    created_ns = file.pieces[0].start_ns
+    paths = [folder.piece_index(piece.name) for piece in file.pieces]
+    if file.kind == "webm":
+        head = matroska.head([ClusterIndex.read(path) for path in paths], created_ns=created_ns)
+    else:
+        head = mp4.head([Index.read(path) for path in paths], created_ns=created_ns)
+    return Content(head, _payloads(folder, file))
+
+
+def _payload(folder: Folder, file: GrowingFile) -> Content:
+    """A file without its head."""
+    return Content(b"", _payloads(folder, file))
+
+
+def _payloads(folder: Folder, file: GrowingFile) -> list[tuple[Path, int]]:
+    return [(folder.piece_payload(piece.name), piece.bytes) for piece in file.pieces]

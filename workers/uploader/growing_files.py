@@ -1,0 +1,87 @@
+"""Growing files as pure functions of what is cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from media.mux import rotation
+from media.tape.model import Source
+from workers.job import naming
+from workers.job.spec import Mode, RecordingSpec
+from workers.job.status import FileEntry, TrackType
+from workers.spool.spool import StoredPiece, Unit
+from workers.uploader.playlists import KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class GrowingFile:
+    """An MP4 of a mix or a WebM of one line, as far as it is cut without a hole."""
+
+    name: str
+    track_type: TrackType
+    pieces: tuple[StoredPiece, ...]  # in order, at least one
+    closed: bool  # nothing will be added
+
+    @property
+    def kind(self) -> str:
+        """mp4 or webm."""
+        return self.pieces[0].kind
+
+    @property
+    def bytes(self) -> int:
+        """The size of what its pieces hold, that is, without the head."""
+        return sum(piece.bytes for piece in self.pieces)
+
+
+def of(spec: RecordingSpec, units: Sequence[Unit]) -> list[GrowingFile]:
+    """The growing files of a recording, in order, from its slices in order."""
+    return _webms(spec, units) if spec.webm else _mp4s(spec, units)
+
+
+def _webms(spec: RecordingSpec, units: Sequence[Unit]) -> list[GrowingFile]:
+    """One for each continuous stretch of a line."""
+    stretches: dict[str, list[StoredPiece]] = {}
+    for unit in units:
+        for piece in unit.pieces:
+            stretches.setdefault(piece.stretch, []).append(piece)
+    ended = bool(units) and units[-1].final
+    return [_webm(spec, tuple(pieces), ended=ended) for pieces in stretches.values()]
+
+
+def _webm(spec: RecordingSpec, pieces: tuple[StoredPiece, ...], *, ended: bool) -> GrowingFile:
+    first, source = pieces[0], Source(pieces[0].source)
+    kind: TrackType = "audio" if source in (Source.MICROPHONE, Source.SCREEN_AUDIO) else "video"
+    screen = source in (Source.SCREEN, Source.SCREEN_AUDIO)
+    stem = naming.stem(spec, first.uid, source.value if screen else kind)
+    name = naming.segment(stem, first.start_ns, "webm")
+    return GrowingFile(name, kind, pieces, closed=ended or pieces[-1].last)
+
+
+def _mp4s(spec: RecordingSpec, units: Sequence[Unit]) -> list[GrowingFile]:
+    rows = [(unit, piece) for unit in units for piece in unit.pieces if piece.kind == "mp4"]
+    files: list[list[tuple[Unit, StoredPiece]]] = []
+    for row, number in zip(rows, rotation.files(piece for _, piece in rows), strict=True):
+        if number == len(files):
+            files.append([])
+        files[number].append(row)
+    ended = bool(units) and units[-1].final
+    return [
+        GrowingFile(
+            name=naming.mp4(spec, number),
+            track_type=KINDS[row[0][0].segments[0].kind],
+            pieces=tuple(piece for _, piece in row),
+            closed=ended or number < len(files) - 1,
+        )
+        for number, row in enumerate(files)
+    ]
+
+
+def entry(spec: RecordingSpec, file: GrowingFile) -> FileEntry:
+    """A finished file as query, stop and callbacks name it (reference §4.3)."""
+    return FileEntry(
+        name=spec.storage.prefix + file.name,
+        track_type=file.track_type,
+        uid=file.pieces[0].uid,
+        mixed=spec.mode is Mode.MIX,
+        playable=file.kind == "mp4",
+        slice_start_ms=file.pieces[0].start_ns // 1_000_000,
+    )
