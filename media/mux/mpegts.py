@@ -28,6 +28,12 @@ _OPTIONS = {
 }
 
 
+# FFmpeg is sure of a transport stream from eleven of its packets on.  Of a shorter one, such as
+# half a second of silence, it may see the sound's headers only and read the file as AAC or MP3.
+_LEAST_PACKETS = 12
+_NULL_PACKET = bytes((0x47, 0x1F, 0xFF, 0x10)).ljust(188, b"\xff")  # ISO/IEC 13818-1 §2.4.3.3
+
+
 @dataclass(frozen=True, slots=True)
 class TsPacket:
     """One access unit with its decode time (equal to its presentation time)."""
@@ -48,6 +54,7 @@ class TransportStream(Muxer):
     def __init__(self, path: Path, *, timed_audio: bool = False) -> None:
         options = _OPTIONS | ({"pes_payload_size": "0"} if timed_audio else {})
         super().__init__(path, "mpegts", **options)
+        self._path = path
         self._last: dict[int, int] = {}
 
     def add_h264(self, width: int, height: int) -> int:
@@ -78,6 +85,14 @@ class TransportStream(Muxer):
         unit.pts = unit.dts = time
         unit.is_keyframe = packet.keyframe
         self._container.mux(unit)
+
+    def close(self) -> None:
+        """Idempotent.  What is very short is filled up with null packets."""
+        super().close()
+        missing = _LEAST_PACKETS - self._path.stat().st_size // len(_NULL_PACKET)
+        if missing > 0:
+            with self._path.open("ab") as file:
+                file.write(_NULL_PACKET * missing)
 
 
 def ticks(at_ns: int, origin_ns: int) -> int:

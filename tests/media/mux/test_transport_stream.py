@@ -1,3 +1,4 @@
+import av
 import numpy as np
 import pytest
 
@@ -59,6 +60,21 @@ def test_aac_costs_little_more_than_its_bits_and_every_frame_keeps_its_time(tmp_
     wanted = [(span.first + i) * aac.FRAME / opus.RATE for i in range(len(sent))]
     assert [time for time, _ in got] == pytest.approx(wanted, abs=1e-9)
     assert path.stat().st_size < 1.15 * sum(map(len, sent))
+
+
+@pytest.mark.parametrize("frames", range(1, 25))
+def test_however_short_it_is_players_see_what_it_is(tmp_path, frames):
+    span = aac.Span(0, frames)
+    silence = np.zeros((1, span.samples), np.float32)
+    sent = [adts.frame(payload, 1) for payload in aac.encode(silence, span, aac.PROFILES[0])]
+    path = tmp_path / "no-extension-tells"
+    with TransportStream(path) as stream:
+        index = stream.add_aac()
+        for i, frame in enumerate(sent):
+            stream.write(TsPacket(index, aac.frame_ticks(i), frame))
+    with av.open(str(path)) as file:
+        assert file.format.name == "mpegts"
+        assert [bytes(packet) for packet in file.demux() if packet.size] == sent
 
 
 def test_a_recording_starts_at_ten_seconds():
