@@ -58,6 +58,7 @@ class Tape:
         long tape only a few manifests are read, once.
         """
         near = Tape(self.directory)
+        near._shelf = self._shelf  # manifests never change
         near._range = from_ns - _BEFORE_NS, min(until_ns + _BEHIND_NS, FOREVER)
         return near
 
