@@ -24,8 +24,8 @@ os.environ[_RUN] = uuid.uuid4().hex
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--servers",
-        choices=("only", "none"),
-        help="only the tests that start a server or a farm, or none of them",
+        choices=("none", "some", "farm"),
+        help="tests that start no server, those that start some, or those that start a whole farm",
     )
 
 
@@ -43,8 +43,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _deselect(config, items, lambda item: _has(item, "soak"))
     servers = config.getoption("servers")
     if servers is not None:
-        wanted = servers == "only"
-        _deselect(config, items, lambda item: _has(item, "server", "e2e") is not wanted)
+        _deselect(config, items, lambda item: _servers(item) != servers)
+
+
+def _servers(item: pytest.Item) -> str:
+    if _has(item, "e2e"):
+        return "farm"
+    return "some" if _has(item, "server") else "none"
 
 
 def _has(item: pytest.Item, *marks: str) -> bool:
