@@ -13,10 +13,11 @@ from media.capture.deck import Deck
 from media.capture.idle import Idle
 from media.capture.observer import CaptureObserver
 from media.capture.rack import Rack
-from media.channels.backoff import pauses
+from media.channels.backoff import Backoff
 from media.channels.base import (
     Channel,
     ChannelEvent,
+    Entrance,
     Occupancy,
     PublisherJoined,
     PublisherLeft,
@@ -37,7 +38,8 @@ from media.tape.writer import TapeWriter
 TICK_S = 0.25
 JOIN_S = 10.0
 LEAVE_S = 6.0
-STEADY_S = 30.0  # in the channel for so long: back-off begins anew
+STEADY_S = 30.0  # in the channel for so long: it is missed at once
+REJOIN_MOST_S = 1.0  # what a room that is open again hears meanwhile is lost
 GRACE_S = 300.0  # a channel that cannot be reached counts as empty only after this
 
 log = structlog.get_logger(__name__)
@@ -68,12 +70,11 @@ class Capture:
         keyframe_every_s: float = 0.0,
         simulcast_substream: int = 2,
     ) -> None:
-        self._url, self._cname, self._token = channel_url, cname, token
-        self._uid = recorder_uid
+        self._entrance = Entrance(
+            channel_url, cname, recorder_uid, token, network.tls, simulcast_substream
+        )
         self._wants = wants
-        self._simulcast_substream = simulcast_substream
         self._observer = observer
-        self._tls = network.tls
         self._deck = Deck(writer, observer, track_prefix, int(keyframe_every_s * NS))
         self._cast = Cast(self._deck, wants)
         self._rack = Rack(self._deck, drain, network, wants)
@@ -129,9 +130,8 @@ class Capture:
 
     async def _stay(self) -> str:
         """Join, and join again whenever the channel is lost; only a refusal ends it."""
-        waits = pauses()
+        backoff = Backoff(steady_s=STEADY_S, most_s=REJOIN_MOST_S)
         while True:
-            began_s = time.monotonic()
             try:
                 return await self._attempt()
             except ChannelRefused as exc:
@@ -140,21 +140,10 @@ class Capture:
                 log.warning("the channel was lost, joining again", error=str(exc))
                 self._nobody()
                 self._idle_changed.set()
-            if time.monotonic() - began_s > STEADY_S:
-                waits = pauses()
-            await asyncio.sleep(next(waits))
+            await asyncio.sleep(backoff.pause_s())
 
     async def _attempt(self) -> str:
-        channel = open_channel(
-            self._url,
-            cname=self._cname,
-            uid=self._uid,
-            token=self._token,
-            wants=self._wants,
-            taps=self._rack,
-            simulcast_substream=self._simulcast_substream,
-            tls=self._tls,
-        )
+        channel = open_channel(self._entrance, wants=self._wants, taps=self._rack)
         self._channel = channel
         try:
             await self._join(channel)
@@ -198,7 +187,7 @@ class Capture:
         self._idle_changed.set()
 
     def _joined(self, uid: str) -> None:
-        if uid != self._uid:
+        if uid != self._entrance.uid:
             self._idle.joined(uid, time.monotonic())
             self._cast.joined(uid)
 

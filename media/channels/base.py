@@ -1,5 +1,6 @@
 """The seam to media servers: a room we can listen to."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -8,6 +9,18 @@ from typing import Protocol
 from media.tape.model import Kind, Source
 
 NO_SOURCES: Mapping[str, Source] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Entrance:
+    """Where a channel is, and as whom we enter it; shows no secret in a log."""
+
+    url: str  # such as room+http://127.0.0.1:8090; its query may hold secrets
+    cname: str
+    uid: str
+    token: str | None = None
+    tls: ssl.SSLContext | None = None  # whose certificates are good; None: the system's authorities
+    simulcast_substream: int = 2  # of who sends several layers, 0 the lowest to 2 the highest
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,15 @@
 """The life of a subscription to one publisher, whatever the media server."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Never
 
 import structlog
 
-from media.channels.backoff import pauses
+from media.channels.backoff import Backoff
 from media.errors import ChannelError
 
-STEADY_S = 20.0  # longer than any attempt that fails: it was a good one, and back-off begins anew
+STEADY_S = 20.0  # longer than any attempt that fails
 PAUSE_MOST_S = 5.0
 CLOSE_S = 4.0
 
@@ -44,9 +43,8 @@ class Listening:
             log.warning("a subscription did not close in time")
 
     async def _keep(self, listen: Callable[[], Awaitable[None]]) -> Never:
-        waits = pauses(most_s=PAUSE_MOST_S)
+        backoff = Backoff(steady_s=STEADY_S, most_s=PAUSE_MOST_S)
         while True:
-            began_s = time.monotonic()
             try:
                 await listen()
                 self._failures = 0
@@ -57,10 +55,9 @@ class Listening:
                 # Whatever it was, the publisher is still there and to be heard.
                 log.exception("listening to a publisher failed in an unforeseen way")
                 self._failed("a fault of the recorder")
-            if time.monotonic() - began_s > STEADY_S:
-                waits = pauses(most_s=PAUSE_MOST_S)
+            if backoff.steady:
                 self._failures = 0
-            await asyncio.sleep(next(waits))
+            await asyncio.sleep(backoff.pause_s())
 
     def _failed(self, reason: str) -> None:
         self._failures += 1

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
@@ -12,9 +11,10 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import structlog
 
-from media.channels.backoff import pauses
+from media.channels.backoff import Backoff
 from media.channels.base import (
     ChannelEvent,
+    Entrance,
     Occupancy,
     PublisherJoined,
     PublisherLeft,
@@ -32,6 +32,7 @@ from media.tape.model import Kind, Source
 QUEUE = 1000  # events; a fuller queue stops the reading, and the server then cuts us off
 OPEN_S = 5.0  # to open the event stream and to get the snapshot
 SILENCE_S = 25.0  # the server sends a comment every 10 s
+STEADY_S = 5.0  # an event stream that lived so long is missed at once
 PATIENCE_S = 120.0  # without the event stream; then it is up to the owner of the channel
 
 log = structlog.get_logger(__name__)
@@ -65,23 +66,20 @@ class RoomChannel:
 
     def __init__(
         self,
-        url: str,
+        entrance: Entrance,
         *,
-        cname: str,
-        uid: str,
-        token: str | None,
         wants: Wants,
         taps: Taps,
-        tls: ssl.SSLContext | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._base = url.removeprefix("room+").rstrip("/")
-        self._cname = quote(cname, safe="")
-        self._uid = uid
+        self._base = entrance.url.removeprefix("room+").rstrip("/")
+        self._cname = quote(entrance.cname, safe="")
+        self._uid = entrance.uid
+        token = entrance.token
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._wants = wants
         self._taps = taps
-        self._tls = tls
+        self._tls = entrance.tls
         self._patience_s = patience_s
         self._queue: asyncio.Queue[ChannelEvent | ChannelError] = asyncio.Queue(QUEUE)
         self._sessions: dict[Key, _Session] = {}
@@ -142,13 +140,13 @@ class RoomChannel:
                 self._queue.put_nowait(RoomClosed("we left"))
 
     async def _follow(self, opened: asyncio.Future[None]) -> None:
-        waits, seen_s = pauses(), time.monotonic()
+        backoff, seen_s = Backoff(steady_s=STEADY_S), time.monotonic()
         while True:
             try:
                 async with contextlib.aclosing(self._stream()) as stream:
                     async for name, data in stream:
                         await self._take(name, data)
-                        waits, seen_s = pauses(), time.monotonic()
+                        seen_s = time.monotonic()
                         if not opened.done():
                             opened.set_result(None)
             except ChannelError as exc:
@@ -159,7 +157,7 @@ class RoomChannel:
                 if not exc.retryable or time.monotonic() - seen_s > self._patience_s:
                     await self._queue.put(exc)
                     return
-            await asyncio.sleep(next(waits))
+            await asyncio.sleep(backoff.pause_s())
 
     def _followed(self, follower: asyncio.Task[None]) -> None:
         """A fault of ours must not leave a recording deaf: its owner joins again."""

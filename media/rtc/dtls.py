@@ -18,6 +18,9 @@ from pylibsrtp import Session
 from media.rtc.sdp import Description, Fingerprint
 
 _WAITING = 64  # handshake datagrams; more than a flight of any handshake
+# OpenSSL repeats a flight after a second.  A server whose ICE is done a moment after ours does not
+# hear the first one (Janus), and RFC 9147 §5.8.2 lets real-time protocols wait for less.
+_REPEATS_S = (0.05, 0.1, 0.2, 0.4)
 _RENEW_BEFORE = datetime.timedelta(days=7)
 
 _log = structlog.get_logger(__name__)
@@ -34,23 +37,49 @@ def certificate() -> RTCCertificate:
 
 
 class Pipe:
-    """What aiortc's DTLS transport needs of an ICE transport: a role and two ends."""
+    """What aiortc's DTLS transport needs of an ICE transport: a role and two ends.
+
+    Until the handshake is done it repeats what was sent and not answered.
+    """
 
     def __init__(self, role: str, send: Callable[[bytes], None]) -> None:
         self.role = role
         self._send_now = send
         self._datagrams: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
+        self._handshaking = True
+        self._flight: list[bytes] = []  # sent since something came
+        self._repeats_s = iter(_REPEATS_S)
 
     def put(self, datagram: bytes) -> None:
         """A DTLS datagram came in.  A full pipe loses it; DTLS repeats what matters."""
         if not self._datagrams.full():
             self._datagrams.put_nowait(datagram)
 
+    def settle(self) -> None:
+        """The handshake is over, one way or the other."""
+        self._handshaking = False
+        self._flight.clear()
+
     async def _recv(self) -> bytes:
-        return await self._datagrams.get()
+        datagram = await self._next()
+        self._flight.clear()
+        self._repeats_s = iter(_REPEATS_S)
+        return datagram
 
     async def _send(self, data: bytes) -> None:
+        if self._handshaking:
+            self._flight.append(data)
         self._send_now(data)
+
+    async def _next(self) -> bytes:
+        for pause_s in self._repeats_s if self._handshaking else ():
+            try:
+                async with asyncio.timeout(pause_s):
+                    return await self._datagrams.get()
+            except TimeoutError:
+                for datagram in self._flight:
+                    self._send_now(datagram)
+        return await self._datagrams.get()
 
 
 class DtlsSession:
@@ -84,6 +113,7 @@ class DtlsSession:
                 ]
             )
         )
+        self.pipe.settle()
         return self._dtls.state == "connected"
 
     @property

@@ -1,16 +1,16 @@
 """A VideoRoom as a channel."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Coroutine, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from media.channels.backoff import pauses
+from media.channels.backoff import Backoff
 from media.channels.base import (
     ChannelEvent,
+    Entrance,
     Occupancy,
     PublisherJoined,
     PublisherLeft,
@@ -56,23 +56,18 @@ class JanusChannel:
 
     def __init__(
         self,
-        url: str,
+        entrance: Entrance,
         *,
-        cname: str,
-        uid: str,
-        token: str | None,
         wants: Wants,
         taps: Taps,
-        simulcast_substream: int = 2,
-        tls: ssl.SSLContext | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        access = Access.of(url, token)
-        self._session = Session(access, tls=tls, patience_s=patience_s)
-        self._room = Room(self._session, access, cname, uid)
+        access = Access.of(entrance.url, entrance.token)
+        self._session = Session(access, tls=entrance.tls, patience_s=patience_s)
+        self._room = Room(self._session, access, entrance.cname, entrance.uid)
         self._wants = wants
         self._taps = taps
-        self._substream = simulcast_substream
+        self._substream = entrance.simulcast_substream
         self._events: Inbox[ChannelEvent] = Inbox(QUEUE)
         self._publishers: dict[str, _Publisher] = {}
         self._others = -1
@@ -167,7 +162,7 @@ class JanusChannel:
 
     async def _look_again(self) -> None:
         """Enter anew for the list of publishers; until it is done, or the session is over."""
-        waits = pauses(0.1, 2.0)
+        backoff = Backoff(first_s=0.1)
         while True:
             try:
                 entered = await self._room.enter()
@@ -178,7 +173,7 @@ class JanusChannel:
                 log.warning("looking at the room again failed", error=str(exc))
                 if self._session.over:
                     raise
-                await asyncio.sleep(next(waits))
+                await asyncio.sleep(backoff.pause_s())
             else:
                 self._look(entered, people)
                 return

@@ -6,14 +6,14 @@ import json
 import secrets
 import ssl
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import structlog
 
-from media.channels.backoff import pauses
+from media.channels.backoff import Backoff
 from media.channels.janus.access import Access
 from media.channels.janus.inbox import Inbox
 from media.channels.janus.wire import (
@@ -243,9 +243,9 @@ class Session:
 
     async def _live(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Read for as long as the session lives, on one socket after the other."""
-        waits, claim = pauses(0.05, RECONNECT_MOST_S), None
+        backoff = Backoff(steady_s=STEADY_S, first_s=0.05, most_s=RECONNECT_MOST_S)
+        claim = None
         while True:
-            began_s = time.monotonic()
             try:
                 await self._read(socket)
             finally:
@@ -257,17 +257,15 @@ class Session:
                 self._fail(ChannelError("Janus closed the connection"))
                 return
             log.warning("the connection to Janus is lost, the session is claimed on a new one")
-            if time.monotonic() - began_s > STEADY_S:
-                waits = pauses(0.05, RECONNECT_MOST_S)
-            again = await self._reconnect(waits)
+            again = await self._reconnect(backoff)
             if again is None:
                 return
             socket = self._socket = again
             claim = self._spawn(self._claim(socket), "janus-claim")
 
-    async def _reconnect(self, waits: Iterator[float]) -> aiohttp.ClientWebSocketResponse | None:
+    async def _reconnect(self, backoff: Backoff) -> aiohttp.ClientWebSocketResponse | None:
         while time.monotonic() - self._heard_s < self._patience_s:
-            await asyncio.sleep(next(waits))
+            await asyncio.sleep(backoff.pause_s())
             try:
                 return await self._connect()
             except ChannelError as exc:

@@ -85,6 +85,7 @@ class Subscription:
             join = {"request": "join", "ptype": "subscriber", "streams": streams}
             reply = await handle.ask({**join, **self._of_room()})
             self._handle = handle
+            handle.inbox.put(_WANTED)  # which may have changed while we were let in
             offer = await with_candidates(reply.sdp, handle.inbox)
             await self._negotiate(tap, handle, replace(reply, sdp=offer))
             while self._wanted:

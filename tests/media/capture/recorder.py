@@ -1,107 +1,31 @@
 """A recorder in a real room, and what it put on tape."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from whip import Publisher, room
 
-from media.capture.capture import Capture
-from media.channels.base import Wants
 from media.rtc.drain import Drain
 from media.rtc.network import LOOPBACK
 from media.rtp.packet import parse_header
-from media.tape.format import PartReader
-from media.tape.model import EventType, Kind, PartManifest, TapeEvent, Track
-from media.tape.writer import TapeWriter
+from media.tape.model import Kind, Track
+from tests.taping import WAIT_S, Seen, Taping, running, until
 
-WAIT_S = 10.0
-
-
-@dataclass
-class Seen:
-    """An observer that remembers."""
-
-    first_ns: int = 0
-    count: int = 0
-    missing: int = 0
-    kernel_drops: int = 0
-    troubles: list[tuple[str, str]] = field(default_factory=list)
-
-    def first_packet(self, at_ns: int) -> None:
-        assert not self.first_ns
-        self.first_ns = at_ns
-
-    def packets(self, count: int) -> None:
-        self.count += count
-
-    def lost(self, count: int) -> None:
-        self.missing += count
-
-    def loop_lag(self, seconds: float) -> None:
-        assert seconds >= 0
-
-    def dropped(self, count: int) -> None:
-        self.kernel_drops += count
-
-    def trouble(self, uid: str, reason: str) -> None:
-        self.troubles.append((uid, reason))
+__all__ = ["WAIT_S", "Recording", "Seen", "heard", "recording", "settled", "taped", "until"]
 
 
 @dataclass
-class Recording:
-    """A capture that runs, and its tape when it is over."""
+class Recording(Taping):
+    """Of a room of its own."""
 
-    directory: Path
-    drain: Drain
-    address: str
-    seen: Seen = field(default_factory=Seen)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    reason: str = ""
-    tracks: list[Track] = field(default_factory=list)
-    events: list[TapeEvent] = field(default_factory=list)
-    packets: dict[str, list[bytes]] = field(default_factory=dict)
-    capture: Capture | None = None
+    address: str = ""
 
     async def run(self, **options: Any) -> None:
-        sealed: list[PartManifest] = []
-        writer = TapeWriter(self.directory, fence=1, first_number=1, on_sealed=sealed.append)
-        given = {
-            "channel_url": f"room+{self.address}",
-            "cname": "c",
-            "recorder_uid": "rec",
-            "token": None,
-            "wants": Wants(),
-            "live": False,
-            "max_idle_s": 60.0,
-        }
-        self.capture = Capture(
-            **{**given, **options},
-            writer=writer,
-            observer=self.seen,
-            track_prefix="1",
-            drain=self.drain,
-        )
-        try:
-            self.reason = await self.capture.run(self.stop)
-        finally:
-            await writer.close(time.time_ns())
-        self._read()
-
-    def _read(self) -> None:
-        for path in sorted(self.directory.glob("*.pcapng")):
-            part = PartReader(path.read_bytes())
-            for taped in part.packets():
-                if not taped.rtcp:
-                    self.packets.setdefault(taped.track.id, []).append(taped.data)
-            self.tracks, self.events = part.tracks, part.events
-
-    def of(self, kind: EventType) -> list[TapeEvent]:
-        return [event for event in self.events if event.type is kind]
+        await super().run(**{"channel_url": f"room+{self.address}", **options})
 
     def track(self, uid: str, kind: Kind, nth: int = 0) -> Track:
         return [t for t in self.tracks if t.uid == uid and t.kind is kind][nth]
@@ -114,22 +38,10 @@ async def recording(
     """A room and a recorder in it; at the end the recorder is stopped and its tape read."""
     drain = Drain()
     async with room(port, room_addresses) as address:
-        run = Recording(tmp_path, drain, address)
-        task = asyncio.create_task(run.run(**options))
-        try:
-            yield run
-            run.stop.set()
-            await asyncio.wait_for(task, WAIT_S)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        made = Recording(tmp_path, drain, address=address)
+        async with running(made, **options):
+            yield made
     drain.close()
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # what is watched sets no event
-            await asyncio.sleep(0.01)
 
 
 async def heard(rec: Recording, publisher: Publisher, lead: int = 400) -> None:

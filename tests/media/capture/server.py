@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recorder import Seen
-
 from media.capture.deck import Deck
 from media.capture.rack import Rack
 from media.capture.tap import RtpTap
@@ -20,9 +18,9 @@ from media.rtc.peer import Peer
 from media.rtp import packet as rtp
 from media.rtp import rtcp, rtx, twcc
 from media.rtp.codec import Codec
-from media.tape.format import PartReader
 from media.tape.model import EventType, Kind, Source, TapeEvent, Track
 from media.tape.writer import TapeWriter
+from tests.taping import OnTape, Seen
 
 OPUS = Codec("opus", 111, 48_000, 2, "minptime=10;useinbandfec=1", ("nack",))
 VP8 = Codec("VP8", 96, 90_000, 1, "", ("nack", "nack pli", "ccm fir", "goog-remb"))
@@ -217,12 +215,8 @@ class Tapped:
         return self.server
 
     def read(self) -> None:
-        for path in sorted(self.directory.glob("*.pcapng")):
-            part = PartReader(path.read_bytes())
-            for taped in part.packets():
-                if not taped.rtcp:
-                    self.packets.setdefault(taped.track.id, []).append(taped.data)
-            self.tracks, self.events = part.tracks, part.events
+        found = OnTape.read(self.directory)
+        self.tracks, self.events, self.packets = found.tracks, found.events, found.packets
 
     def of(self, kind: Kind, source: Source | None = None) -> list[Track]:
         return [t for t in self.tracks if t.kind is kind and source in (None, t.source)]

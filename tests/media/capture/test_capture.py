@@ -38,8 +38,8 @@ def test_what_a_publisher_sends_is_on_tape_byte_for_byte(go) -> None:
         last = list(line.sent)[-200:]
         for seq in last:
             assert packets[seq] == line.sent[seq]
-    assert [event.uid for event in rec.of(EventType.JOINED)] == ["alice"]
-    assert [event.uid for event in rec.of(EventType.LEFT)] == ["alice"]
+    assert [event.uid for event in rec.told(EventType.JOINED)] == ["alice"]
+    assert [event.uid for event in rec.told(EventType.LEFT)] == ["alice"]
     assert rec.seen.missing == 0
 
 
@@ -60,7 +60,7 @@ def test_both_tracks_of_a_connection_get_clock_points_of_one_clock(go) -> None:
     rec = go(story)
     for kind in Kind:
         track = rec.track("alice", kind)
-        points = [event for event in rec.of(EventType.CLOCK) if event.track == track.id]
+        points = [event for event in rec.told(EventType.CLOCK) if event.track == track.id]
         assert points
         assert all(before < point.wall_ns < time.time_ns() + 6 * 10**9 for point in points)
     audio, video = rec.track("alice", Kind.AUDIO), rec.track("alice", Kind.VIDEO)
@@ -124,7 +124,7 @@ def test_a_publisher_who_rejoins_gets_new_tracks(go) -> None:
     assert kinds == [joined, left, joined, left]
     first, second = (rec.track("alice", Kind.AUDIO, n) for n in (0, 1))
     assert first.connection != second.connection
-    assert [event.track for event in rec.of(EventType.TRACK_REMOVED)].count(first.id) == 1
+    assert [event.track for event in rec.told(EventType.TRACK_REMOVED)].count(first.id) == 1
 
 
 def test_a_publisher_who_takes_the_place_of_itself_is_heard_on(go) -> None:
@@ -163,8 +163,8 @@ def test_a_mute_is_on_tape_and_is_no_loss(go) -> None:
         await publisher.close()
 
     rec = go(story)
-    assert [(e.uid, e.source) for e in rec.of(EventType.MUTED)] == [("alice", "microphone")]
-    assert [(e.uid, e.source) for e in rec.of(EventType.UNMUTED)] == [("alice", "microphone")]
+    assert [(e.uid, e.source) for e in rec.told(EventType.MUTED)] == [("alice", "microphone")]
+    assert [(e.uid, e.source) for e in rec.told(EventType.UNMUTED)] == [("alice", "microphone")]
     assert rec.seen.missing == 0
 
 
@@ -183,7 +183,7 @@ def test_only_what_is_wanted_is_taped(go) -> None:
 
     rec = go(story, wants=Wants(video=False, not_audio_uids=frozenset({"bob"})))
     assert {(track.uid, track.kind) for track in rec.tracks} == {("alice", Kind.AUDIO)}
-    assert {event.uid for event in rec.of(EventType.JOINED)} == {"alice"}
+    assert {event.uid for event in rec.told(EventType.JOINED)} == {"alice"}
 
 
 def test_an_empty_channel_ends_the_recording(go) -> None:
@@ -253,7 +253,7 @@ def test_a_recorder_that_comes_late_hears_everybody(go) -> None:
         publishers = [Publisher(rec.address, "c", f"p{n}", rec.drain, seed=n) for n in range(8)]
         for publisher in publishers:
             await publisher.join()
-        late = Recording(rec.directory / "late", rec.drain, rec.address)
+        late = Recording(rec.directory / "late", rec.drain, address=rec.address)
         started = time.time_ns()
         task = asyncio.create_task(late.run(recorder_uid="rec2"))
         while not late.seen.first_ns:
@@ -288,7 +288,8 @@ def test_a_sender_that_sets_its_rtp_clock_anew_goes_on_as_a_new_track_at_the_rig
     assert (old.ssrc, old.connection) == (new.ssrc, new.connection)
     last, first = (parse_header(rec.packets[t.id][n]) for t, n in ((old, -1), (new, 0)))
     before, after = (
-        next(event for event in rec.of(EventType.CLOCK) if event.track == t.id) for t in (old, new)
+        next(event for event in rec.told(EventType.CLOCK) if event.track == t.id)
+        for t in (old, new)
     )
     assert after.rtp == first.timestamp
     last_ns = before.wall_ns + (last.timestamp - before.rtp) * 10**9 // 48_000
@@ -312,14 +313,14 @@ def test_a_sender_that_changes_its_ssrc_goes_on_as_a_new_track(go, monkeypatch) 
     old, new = (rec.track("alice", Kind.AUDIO, n) for n in (0, 1))
     assert new.ssrc == Line("audio", 99).ssrc
     assert len(rec.packets[new.id]) >= 400
-    removed = {event.track: event.at_ns for event in rec.of(EventType.TRACK_REMOVED)}
+    removed = {event.track: event.at_ns for event in rec.told(EventType.TRACK_REMOVED)}
     assert removed[old.id] < removed[new.id]
 
 
 def test_a_recording_goes_on_when_the_room_comes_back(tmp_path, free_port) -> None:
     async def main() -> Recording:
         port, drain = free_port(), Drain()
-        rec = Recording(tmp_path, drain, f"http://127.0.0.1:{port}")
+        rec = Recording(tmp_path, drain, address=f"http://127.0.0.1:{port}")
         task = asyncio.create_task(rec.run())
         for seed in (1, 2):
             async with room(port) as address:

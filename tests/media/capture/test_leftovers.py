@@ -37,7 +37,7 @@ def test_of_captures_that_are_over_nothing_of_ours_is_left(
 
 
 async def _capture(directory: Path, drain: Drain, address: str, publisher: Publisher) -> None:
-    made = Recording(directory, drain, address)
+    made = Recording(directory, drain, address=address)
     task = asyncio.create_task(made.run())
     await heard(made, publisher)
     made.stop.set()

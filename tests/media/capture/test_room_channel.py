@@ -11,6 +11,7 @@ from aiohttp import web
 
 from media.channels.base import (
     ChannelEvent,
+    Entrance,
     Occupancy,
     PublisherJoined,
     PublisherLeft,
@@ -110,8 +111,8 @@ class Scene:
 
     def __init__(self, address: str, server: Server, **options: Any) -> None:
         self.server, self.taps = server, FakeTaps()
-        given = {"cname": "my room", "uid": "rec", "token": None, "wants": Wants()}
-        self.channel = RoomChannel(f"room+{address}", **{**given, **options}, taps=self.taps)
+        entrance = Entrance(f"room+{address}", "my room", "rec")
+        self.channel = RoomChannel(entrance, **{"wants": Wants(), **options}, taps=self.taps)
         self.events = self.channel.events()
 
     async def next(self, count: int) -> list[ChannelEvent]:
@@ -416,7 +417,7 @@ def test_a_server_that_says_no_at_once_is_heard(status: int, error: type[Excepti
 def test_a_server_that_is_not_there_is_an_error_worth_another_try(free_port) -> None:
     async def main() -> None:
         url = f"room+http://127.0.0.1:{free_port()}"
-        channel = open_channel(url, cname="c", uid="r", token=None, wants=Wants(), taps=FakeTaps())
+        channel = open_channel(Entrance(url, "c", "r"), wants=Wants(), taps=FakeTaps())
         await channel.leave()
         with pytest.raises(ChannelError) as caught:
             await channel.join()

@@ -70,10 +70,10 @@ def test_who_is_not_wanted_any_more_is_gone_at_once_and_comes_back(go) -> None:
         assert min(taped(rec, after)) > first
         assert whole(rec, rec.track("bob", kind))
         assert len(rec.packets[rec.track("bob", kind).id]) > 100
-    told = [event.uid for event in rec.of(EventType.JOINED)]
+    told = [event.uid for event in rec.told(EventType.JOINED)]
     assert told == ["alice", "bob"]  # she was there all the time, in the first place
-    assert sorted(event.uid for event in rec.of(EventType.LEFT)) == ["alice", "bob"]
-    removed = [event.track for event in rec.of(EventType.TRACK_REMOVED)]
+    assert sorted(event.uid for event in rec.told(EventType.LEFT)) == ["alice", "bob"]
+    removed = [event.track for event in rec.told(EventType.TRACK_REMOVED)]
     assert {rec.track("alice", kind).id for kind in Kind} <= set(removed[:2])
     assert rec.seen.missing == 0
 
@@ -117,7 +117,7 @@ def test_pictures_that_nobody_wanted_at_first_come_by_another_connection(go) -> 
     assert sound.connection != pictures.connection
     assert whole(rec, sound)
     assert len(rec.packets[pictures.id]) > 50
-    assert [event.uid for event in rec.of(EventType.JOINED)] == ["alice"]
+    assert [event.uid for event in rec.told(EventType.JOINED)] == ["alice"]
 
 
 def test_who_leaves_while_nobody_wants_them_has_left(go) -> None:
@@ -131,7 +131,7 @@ def test_who_leaves_while_nobody_wants_them_has_left(go) -> None:
         await bob.leave()
 
     rec = go(story)
-    assert [event.uid for event in rec.of(EventType.LEFT)] == ["alice", "bob"]
+    assert [event.uid for event in rec.told(EventType.LEFT)] == ["alice", "bob"]
     assert len([track for track in rec.tracks if track.uid == "alice"]) == 2
 
 

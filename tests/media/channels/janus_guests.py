@@ -65,7 +65,7 @@ class Line:
         return "audio" if self.codec is OPUS else "video"
 
     def next(self) -> list[bytes]:
-        """The next packet of each layer; the layer is written in the payload."""
+        """The next packet of each layer; layer and number are in the payload: Janus counts anew."""
         self.timestamp = self.timestamp + (480 if self.kind == "audio" else 900) & 0xFFFFFFFF
         packets = []
         for layer, ssrc in enumerate(self.ssrcs):
@@ -79,7 +79,7 @@ class Line:
                     timestamp=self.timestamp,
                     ssrc=ssrc,
                     marker=self.kind == "video",
-                    payload=head + b"layer%d" % layer + bytes(60),
+                    payload=head + b"layer%d" % layer + bytes(58) + self.seq[layer].to_bytes(2),
                 )
             )
         return packets

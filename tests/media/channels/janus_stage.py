@@ -4,77 +4,25 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from janus_guests import network
 
-from media.capture.capture import Capture
 from media.channels.base import Wants
 from media.rtc.drain import Drain
 from media.rtp.packet import parse_header
-from media.tape.format import PartReader
-from media.tape.model import EventType, Kind, PartManifest, Source, TapeEvent, Track
-from media.tape.writer import TapeWriter
+from media.tape.model import EventType, Kind, Source, Track
+from tests.taping import Taping, running, until
 
-WAIT_S = 20.0
-
-
-class Seen:
-    """An observer that counts packets and does not mind the rest."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def packets(self, count: int) -> None:
-        self.count += count
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *args, **options: None
+__all__ = ["Recording", "heard", "play", "recording", "until", "whole"]
 
 
 @dataclass
-class Recording:
-    """A capture that runs, and its tape when it is over."""
-
-    directory: Path
-    drain: Drain
-    seen: Seen = field(default_factory=Seen)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    reason: str = ""
-    tracks: list[Track] = field(default_factory=list)
-    events: list[TapeEvent] = field(default_factory=list)
-    packets: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)  # arrival, packet
-    capture: Any = None
-    task: asyncio.Task[None] | None = None
-
-    async def run(self, url: str, cname: str, **options: Any) -> None:
-        sealed: list[PartManifest] = []
-        writer = TapeWriter(self.directory, fence=1, first_number=1, on_sealed=sealed.append)
-        given: dict[str, Any] = {
-            "recorder_uid": "rec",
-            "token": None,
-            "wants": Wants(),
-            "live": False,
-            "max_idle_s": 60.0,
-            "network": network(),
-        }
-        self.capture = Capture(
-            channel_url=url,
-            cname=cname,
-            **{**given, **options},
-            writer=writer,
-            observer=self.seen,
-            track_prefix="1",
-            drain=self.drain,
-        )
-        try:
-            self.reason = await self.capture.run(self.stop)
-        finally:
-            await writer.close(time.time_ns())
-        self._read()
+class Recording(Taping):
+    """What tests of a VideoRoom ask of it."""
 
     def here(self) -> set[str]:
         """Who publishes now, as the recorder sees it."""
@@ -94,42 +42,36 @@ class Recording:
         """Others are wanted from now on."""
         self.capture.want(wants, time.time_ns())
 
-    async def end(self) -> None:
-        """Stop, and read the tape."""
-        self.stop.set()
-        assert self.task is not None
-        await asyncio.wait_for(self.task, WAIT_S)
-
-    def _read(self) -> None:
-        for path in sorted(self.directory.glob("*.pcapng")):
-            part = PartReader(path.read_bytes())
-            for taped in part.packets():
-                if not taped.rtcp:
-                    self.packets.setdefault(taped.track.id, []).append(
-                        (taped.arrival_ns, taped.data)
-                    )
-            known = {track.id for track in self.tracks}
-            self.tracks += [track for track in part.tracks if track.id not in known]
-            self.events += part.events
-
-    def who(self, kind: EventType) -> list[str | None]:
-        """Whom the events of a kind are about, each once for each time (parts repeat them)."""
-        return [
-            uid for uid, _ in dict.fromkeys((e.uid, e.at_ns) for e in self.events if e.type is kind)
-        ]
+    def who(self, kind: EventType) -> list[str]:
+        """Whom the events of a kind are about, each once for each time."""
+        return [uid for uid, _ in dict.fromkeys((e.uid, e.at_ns) for e in self.told(kind))]
 
     def of(self, uid: str, source: Source) -> list[Track]:
         return [each for each in self.tracks if each.uid == uid and each.source is source]
 
     def sequence(self, *tracks: Track) -> list[int]:
         """The sequence numbers on tape, in order of arrival."""
-        found = sorted(item for track in tracks for item in self.packets.get(track.id, []))
-        return [parse_header(packet).seq for _, packet in found]
+        return [parse_header(packet).seq for _, packet in self._arrived(*tracks)]
+
+    def sent(self, track: Track) -> list[int]:
+        """What its guest numbered the packets on tape, in order of arrival."""
+        return [int.from_bytes(packet[-2:]) for _, packet in self._arrived(track)]
 
     def longest_pause_s(self, *tracks: Track) -> float:
         """The longest time between two packets of these tracks."""
-        times = sorted(at for track in tracks for at, _ in self.packets.get(track.id, []))
+        times = [at_ns for at_ns, _ in self._arrived(*tracks)]
         return max((b - a for a, b in pairwise(times)), default=0) / 1e9
+
+    def _arrived(self, *tracks: Track) -> list[tuple[int, bytes]]:
+        return sorted(
+            each
+            for track in tracks
+            for each in zip(
+                self.tape.arrivals_ns.get(track.id, []),
+                self.packets.get(track.id, []),
+                strict=True,
+            )
+        )
 
 
 @asynccontextmanager
@@ -139,22 +81,12 @@ async def recording(
     """A recorder in a room; at the end it is stopped, if it is not yet, and its tape read."""
     drain = Drain()
     made = Recording(directory, drain)
-    made.task = asyncio.create_task(made.run(url, cname, **options))
+    given = {"channel_url": url, "cname": cname, "network": network(), **options}
     try:
-        yield made
-        if not made.task.done():
-            await made.end()
-        await made.task
+        async with running(made, **given):
+            yield made
     finally:
-        made.task.cancel()
-        await asyncio.gather(made.task, return_exceptions=True)
         drain.close()
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # what is watched sets no event
-            await asyncio.sleep(0.02)
 
 
 async def heard(made: Recording, packets: int = 100) -> None:

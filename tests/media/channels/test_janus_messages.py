@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.channels.base import (
+    Entrance,
     Occupancy,
     PublisherJoined,
     PublisherLeft,
@@ -94,6 +95,11 @@ def test_what_opens_a_room(query: str, token: str | None, room: dict, api: dict)
     assert access.address == "wss://host:8989/janus"
     assert access.to_room() == room
     assert access.to_api() == api
+
+
+def test_an_entrance_shows_no_secret() -> None:
+    shown = repr(Entrance("janus+ws://host?pin=secret", "c", "rec", "secret"))
+    assert "secret" not in shown
 
 
 def test_numbers_are_ids_when_the_server_says_so() -> None:
@@ -252,9 +258,7 @@ def play(story, **replies: dict[str, Any]) -> Server:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"janus+ws://127.0.0.1:{runner.addresses[0][1]}?apisecret=quiet"
-        channel = open_channel(
-            url, cname="c", uid="rec", token=None, wants=Wants(False, False), taps=None
-        )
+        channel = open_channel(Entrance(url, "c", "rec"), wants=Wants(False, False), taps=None)
         assert isinstance(channel, JanusChannel)
         try:
             await story(channel, server)
@@ -406,7 +410,7 @@ def test_a_session_that_timed_out_is_an_error() -> None:
 def test_a_janus_that_is_not_there_is_worth_another_try(free_port) -> None:
     async def main() -> None:
         url = f"janus+ws://127.0.0.1:{free_port()}"
-        channel = open_channel(url, cname="c", uid="r", token=None, wants=Wants(), taps=None)
+        channel = open_channel(Entrance(url, "c", "r"), wants=Wants(), taps=None)
         await channel.leave()
         with pytest.raises(ChannelError) as caught:
             await channel.join()

@@ -16,6 +16,9 @@ from tests.janus import start_janus
 
 pytestmark = pytest.mark.server
 
+# Of a hole our own part is counted in what a guest sent meanwhile, as a busy machine slows both.
+MOST_LOST = 200  # packets of one line: 2 s, or more where the guest is slowed
+
 
 def play_behind_proxy(tmp_path: Path, janus, room: str, story) -> Recording:
     async def main() -> Recording:
@@ -168,15 +171,18 @@ def test_a_session_that_cannot_be_claimed_is_made_anew(tmp_path, need) -> None:
 
         made = play_behind_proxy(tmp_path, janus, "r", story)
     assert made.reason == "stopped"
-    assert len(made.of("guest", Source.MICROPHONE)) == 2
-    assert made.longest_pause_s(*made.of("guest", Source.MICROPHONE)) < session.PATIENCE_S / 9
+    before, after = (made.sent(track) for track in made.of("guest", Source.MICROPHONE))
+    assert whole(before)
+    assert whole(after)
+    assert 0 < after[0] - before[-1] - 1 <= MOST_LOST
 
 
 def test_a_janus_that_is_killed_and_started_again_costs_the_outage(tmp_path, need) -> None:
     need("janus")
     with start_janus(tmp_path, string_ids=True) as janus:
         janus.create_room("r")
-        outage: list[float] = []
+        sent: list[int] = []  # the last number before the outage, and the first one after it
+        away_s: list[float] = []
 
         async def story(made: Recording, drain: Drain) -> None:
             guest = Publisher(janus.url, "r", "guest", drain)
@@ -184,20 +190,25 @@ def test_a_janus_that_is_killed_and_started_again_costs_the_outage(tmp_path, nee
             async with visiting(guest, again):
                 await guest.start()
                 await heard(made, 200)
-                began_s = time.monotonic()
+                sent.append(guest.lines[1].sent[0][-1])
                 await asyncio.to_thread(janus.kill)
+                killed_s = time.monotonic()
                 await guest.exit()
                 await asyncio.sleep(3)
+                away_s.append(time.monotonic() - killed_s)
                 await asyncio.to_thread(janus.start)
                 await again.start()
-                outage.append(time.monotonic() - began_s)
                 await heard(made, 200)
+                sent.append(again.lines[1].sent[0][0])
 
         made = play(tmp_path, janus.url, "r", story)
     assert made.reason == "stopped"
-    hole_s = made.longest_pause_s(*made.of("guest", Source.CAMERA))
-    assert outage[0] - 0.5 < hole_s < 2.5 * outage[0]
-    assert len(made.of("guest", Source.CAMERA)) == 2
+    tracks = made.of("guest", Source.CAMERA)
+    assert made.longest_pause_s(*tracks) > away_s[0]
+    before, after = (made.sent(track) for track in tracks)
+    assert whole(before)
+    assert whole(after)
+    assert max(0, sent[0] - before[-1]) + after[0] - sent[1] <= MOST_LOST
 
 
 def test_rooms_and_publishers_may_be_numbers(tmp_path, need) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import aioice.stun
 import psutil
 import pytest
+from OpenSSL import SSL
 
 from media.errors import ConnectFailed
 from media.rtc import consent
 from media.rtc.drain import Drain
+from media.rtc.dtls import Pipe
 from media.rtc.network import Network
 from media.rtc.sdp import Candidate, Description, Fingerprint, parse
 from media.rtp import packet, rtcp
@@ -83,6 +85,27 @@ def test_what_comes_before_the_keys_are_ready_is_not_lost():
             assert pair.answering.rtp == sent
 
     run(scenario)
+
+
+def test_what_nobody_heard_of_a_handshake_is_said_again_before_openssl_would(monkeypatch):
+    monkeypatch.setattr(SSL.Connection, "DTLSv1_get_timeout", lambda self: None)
+    said: list[bytes] = []
+    put = Pipe.put
+
+    def deaf(pipe: Pipe, datagram: bytes) -> None:
+        said.append(datagram)
+        if len(said) > 2:  # as a server does that is not ready yet
+            put(pipe, datagram)
+
+    monkeypatch.setattr(Pipe, "put", deaf)
+
+    async def scenario(pair: Pair) -> None:
+        assert said[0] == said[1] == said[2]
+        before = len(said)
+        await asyncio.sleep(0.5)
+        assert len(said) == before  # nothing is repeated when it is over
+
+    run(partial(connected, then=scenario))
 
 
 def test_an_end_is_told_once_to_each_side():
