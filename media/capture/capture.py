@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -40,6 +41,7 @@ JOIN_S = 10.0
 LEAVE_S = 6.0
 STEADY_S = 30.0  # in the channel for so long: it is missed at once
 REJOIN_MOST_S = 1.0  # what a room that is open again hears meanwhile is lost
+RETURN_S = 60.0  # a server that starts anew may get its tokens later than its guests come back
 GRACE_S = 300.0  # a channel that cannot be reached counts as empty only after this
 
 log = structlog.get_logger(__name__)
@@ -81,6 +83,7 @@ class Capture:
         self._channel: Channel | None = None
         self._idle = Idle(live=live, max_idle_s=max_idle_s, now_s=time.monotonic())
         self._idle_changed = asyncio.Event()
+        self._was_in_s = -math.inf  # when we left the channel last, or lost it
 
     async def run(self, stop: asyncio.Event) -> str:
         """Record until ``"stopped"``, ``"idle"`` or ``"refused: <why>"``."""
@@ -129,14 +132,18 @@ class Capture:
                     await self._idle_changed.wait()
 
     async def _stay(self) -> str:
-        """Join, and join again whenever the channel is lost; only a refusal ends it."""
+        """Join, and join again whenever the channel is lost; only a refusal ends it.
+
+        Who was in the channel a moment ago asks again for a while before it believes one.
+        """
         backoff = Backoff(steady_s=STEADY_S, most_s=REJOIN_MOST_S)
         while True:
             try:
                 return await self._attempt()
-            except ChannelRefused as exc:
-                return f"refused: {exc}"
             except ChannelError as exc:
+                away_s = time.monotonic() - self._was_in_s
+                if isinstance(exc, ChannelRefused) and away_s > RETURN_S:
+                    return f"refused: {exc}"
                 log.warning("the channel was lost, joining again", error=str(exc))
                 self._nobody()
                 self._idle_changed.set()
@@ -147,10 +154,13 @@ class Capture:
         self._channel = channel
         try:
             await self._join(channel)
-            async for event in channel.events():
-                self._take(event)
-                if isinstance(event, RoomClosed):
-                    return f"refused: {event.reason}"
+            try:
+                async for event in channel.events():
+                    self._take(event)
+                    if isinstance(event, RoomClosed):
+                        return f"refused: {event.reason}"
+            finally:
+                self._was_in_s = time.monotonic()
             raise ChannelError("the channel ended its events without a reason")
         finally:
             self._channel = None
