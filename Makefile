@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # All of `bench mix` with slices of 15 s takes the better part of an hour.
 MIX_ARGS ?= --seconds 5
+# `bench stop` takes six minutes or more; with `--lengths 10,600` it takes three.
+STOP_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -37,6 +39,7 @@ lint: $(VENV)/.dev-stamp
 bench: $(VENV)/.run-stamp ## measure, side by side with what it is compared to
 	$(BIN)/tapefarm bench capture $(ARGS)
 	$(BIN)/tapefarm bench mix $(MIX_ARGS)
+	$(BIN)/tapefarm bench stop $(STOP_ARGS)
 
 soak: $(VENV)/.dev-stamp ## the tests that run for minutes
 	$(BIN)/python -m pytest -m soak $(ARGS)

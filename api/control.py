@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from workers.job.again import Again
 from workers.job.order import Change
+from workers.job.recut import Recut
 from workers.job.spec import RecordingSpec, Storage
 from workers.job.status import RecordingStatus, StopOutcome, TapeStatus
 
@@ -46,16 +46,16 @@ class Control(Protocol):
         """
         ...
 
-    def cut_again(self, sid: str, again: Again, new_sid: str) -> RecordingSpec:
-        """Cut a recording again from its tape; returns the recording that is made.
+    def recut(self, sid: str, asked: Recut, new_sid: str) -> RecordingSpec:
+        """Make a recut from a recording's tape; returns it.
 
-        Raises NotFound, BadCut, NoTape, NoTapeYet, TooManyCuts and StorageError; then nothing was
-        taken in.
+        Raises NotFound, BadRecut, NoTape, NoTapeYet, TooManyRecuts, SpoolUnseen and StorageError;
+        then nothing was taken in.
         """
         ...
 
     def tape(self, sid: str) -> TapeStatus:
-        """What a recording can be cut again from.  Raises NotFound."""
+        """What recuts can be made from.  Raises NotFound."""
         ...
 
     def check_storage(self, storage: Storage) -> None:

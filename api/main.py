@@ -8,8 +8,8 @@ from gunicorn.app.base import BaseApplication
 from api.app import create_app
 from workers import engine
 from workers.control import Farm
-from workers.cut_again import CutAgain
 from workers.metrics.metrics import Metrics
+from workers.recut_control import RecutControl
 from workers.settings import Settings
 from workers.spool.spool import Spool
 from workers.storage.check import StorageCheck
@@ -50,8 +50,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         client = connect(settings.redis_url, together=_THREADS + TOGETHER)
         store = Store(client, settings.farm_key)
         queues = engine.Queues(engine.make(settings.redis_url))
-        cuts = CutAgain(store, Spool(settings.spool), settings.farm_key)
-        farm = Farm(store, queues, StorageCheck(settings.storage_check_s), cuts)
+        recuts = RecutControl(store, Spool(settings.spool), settings.farm_key)
+        farm = Farm(store, queues, StorageCheck(settings.storage_check_s), recuts)
         return create_app(
             farm, settings, Metrics(), requests_per_second=settings.requests_per_second
         )

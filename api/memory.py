@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from media.errors import FarmError
-from workers.job.again import Again
 from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StorageError
 from workers.job.order import Change
+from workers.job.recut import Recut
 from workers.job.spec import RecordingSpec, Storage
 from workers.job.state import RUNNING, TERMINAL, State
 from workers.job.status import FileEntry, RecordingStatus, StopOutcome, TapeStatus
@@ -22,7 +22,7 @@ class MemoryControl:
     slots: int = 10
     finishes: bool = True  # whether a stop ends within its time
     storage_error: StorageError | None = None
-    cut_error: FarmError | None = None
+    recut_error: FarmError | None = None
     specs: dict[str, RecordingSpec] = field(default_factory=dict)
     checked: list[Storage] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
@@ -59,8 +59,8 @@ class MemoryControl:
             spec.app_id,
             spec.cname,
             spec.recorder_uid,
-            spec.media.audio,
-            spec.media.video,
+            spec.audio,
+            spec.video,
             spec.mp4,
             bool(spec.snapshot_s),
             tape_of=spec.tape_of,
@@ -95,12 +95,12 @@ class MemoryControl:
                 raise NotFound(sid)
             self.orders.append((sid, change, at_ns))
 
-    def cut_again(self, sid: str, again: Again, new_sid: str) -> RecordingSpec:
-        """See Control.  ``cut_error`` is raised if it is set."""
+    def recut(self, sid: str, asked: Recut, new_sid: str) -> RecordingSpec:
+        """See Control.  ``recut_error`` is raised if it is set."""
         with self._lock:
-            if self.cut_error is not None:
-                raise self.cut_error
-            spec = again.spec(self.specs[sid], new_sid, self._rows[sid].slice_start_ms * 1_000_000)
+            if self.recut_error is not None:
+                raise self.recut_error
+            spec = asked.spec(self.specs[sid], new_sid, self._rows[sid].slice_start_ms * 1_000_000)
             self.check_storage(spec.storage)
             self._take_in(spec, State.DELIVERING)
             return spec
@@ -108,8 +108,8 @@ class MemoryControl:
     def tape(self, sid: str) -> TapeStatus:
         """See Control."""
         root = self.specs[sid].tape_sid
-        cuts = tuple(sorted(cut for cut, spec in self.specs.items() if spec.tape_of == root))
-        return TapeStatus(cuts=cuts)
+        recuts = tuple(sorted(made for made, spec in self.specs.items() if spec.tape_of == root))
+        return TapeStatus(recuts=recuts)
 
     def check_storage(self, storage: Storage) -> None:
         """See Control."""
@@ -125,9 +125,9 @@ class MemoryControl:
         """See Control."""
         return {"capacity": "" if self.capacity() else "no recorder slot is free"}
 
-    def move(self, sid: str, state: State) -> None:
+    def move(self, sid: str, state: State, *, reason: str = "") -> None:
         """Put a recording into a state."""
-        self._rows[sid] = replace(self._rows[sid], state=state)
+        self._rows[sid] = replace(self._rows[sid], state=state, reason=reason)
 
     def deliver(self, sid: str, *files: FileEntry) -> None:
         """Say that files stand in the bucket."""

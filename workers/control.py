@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import structlog
 
 from media.errors import FarmError
-from workers.cut_again import CutAgain
 from workers.engine import Queues
-from workers.job.again import Again
 from workers.job.errors import StoreUnavailable
 from workers.job.order import Change
+from workers.job.recut import Recut
 from workers.job.spec import RecordingSpec, Storage
 from workers.job.status import RecordingStatus, StopOutcome, TapeStatus
+from workers.recut_control import RecutControl
 from workers.storage.check import StorageCheck
 from workers.store.store import Store, now_ns
 
@@ -21,11 +21,13 @@ log = structlog.get_logger(__name__)
 class Farm:
     """Recordings behind Redis and the queues.  Used by many threads at once."""
 
-    def __init__(self, store: Store, queues: Queues, check: StorageCheck, cuts: CutAgain) -> None:
+    def __init__(
+        self, store: Store, queues: Queues, check: StorageCheck, recuts: RecutControl
+    ) -> None:
         self._store = store
         self._queues = queues
         self._check = check
-        self._cuts = cuts
+        self._recuts = recuts
 
     def capacity(self) -> bool:
         """Whether a recorder slot is free."""
@@ -55,14 +57,15 @@ class Farm:
             app_id=spec.app_id,
             cname=spec.cname,
             uid=spec.recorder_uid,
-            audio=spec.media.audio,
-            video=spec.media.video,
+            audio=spec.audio,
+            video=spec.video,
             mp4=spec.mp4,
             snapshots=bool(spec.snapshot_s),
             files=tuple(self._store.files(sid)),
             slice_start_ms=row.origin_ns // 1_000_000,
             no_data=row.no_data,
             tape_of=spec.tape_of,
+            reason=row.reason,
         )
 
     def stop(self, sid: str, wait_s: float) -> StopOutcome:
@@ -78,13 +81,13 @@ class Farm:
         """Change a recording that runs."""
         self._store.orders.add(sid, change, at_ns)
 
-    def cut_again(self, sid: str, again: Again, new_sid: str) -> RecordingSpec:
-        """Cut a recording again from its tape; returns the recording that is made."""
-        return self._cuts.take_in(sid, again, new_sid, self._check)
+    def recut(self, sid: str, asked: Recut, new_sid: str) -> RecordingSpec:
+        """Make a recut from a recording's tape; returns it."""
+        return self._recuts.take_in(sid, asked, new_sid, self._check)
 
     def tape(self, sid: str) -> TapeStatus:
-        """What a recording can be cut again from."""
-        return self._cuts.tape(sid)
+        """What recuts can be made from."""
+        return self._recuts.tape(sid)
 
     def check_storage(self, storage: Storage) -> None:
         """Whether the bucket answers to these keys."""

@@ -1,7 +1,7 @@
 """Celery on Redis: the queues, and how the farm's workers consume them.
 
-What is cut again has queues of its own, `recut` and `upload_recut`, that are looked at only while
-`cut` and `upload` are empty.
+Recuts have queues of their own, `recut` and `upload_recut`, that are looked at only while `cut` and
+`upload` are empty.
 
 A message is a hint.  `record` is acknowledged when it is taken, because it runs for hours and
 the lease says who owns a recording; `cut` and `upload` are acknowledged when they are done,
@@ -22,8 +22,8 @@ from workers.job.errors import StoreUnavailable
 from workers.store import keys
 
 RECORD, CUT, UPLOAD = "record", "cut", "upload"
-RECUT, REUPLOAD = "recut", "upload_recut"  # their names sort behind what goes first, see make()
-QUEUES = (RECORD, CUT, UPLOAD, RECUT, REUPLOAD)
+RECUT, UPLOAD_RECUT = "recut", "upload_recut"  # their names sort behind what goes first, see make()
+QUEUES = (RECORD, CUT, UPLOAD, RECUT, UPLOAD_RECUT)
 _VISIBILITY_S = 600  # far above the longest cut, far below a recording
 _LIVE_SOCKET = {
     "visibility_timeout": _VISIBILITY_S,
@@ -78,17 +78,17 @@ class Queues:
         """Ask some recorder to take this recording."""
         self._send(RECORD, sid)
 
-    def cut(self, sid: str, number: int, *, again: bool = False) -> None:
-        """Ask for one slice; of a recording that is cut ``again``, when no other is asked for."""
-        self._send(RECUT if again else CUT, sid, number)
+    def cut(self, sid: str, number: int, *, recut: bool = False) -> None:
+        """Ask for one slice; of a ``recut`` it is cut when no other is asked for."""
+        self._send(RECUT if recut else CUT, sid, number)
 
-    def upload(self, sid: str, name: str, *, again: bool = False) -> None:
+    def upload(self, sid: str, name: str, *, recut: bool = False) -> None:
         """Ask for one file to be brought to the bucket."""
-        self._send(REUPLOAD if again else UPLOAD, sid, name)
+        self._send(UPLOAD_RECUT if recut else UPLOAD, sid, name)
 
-    def deliver(self, sid: str, *, again: bool = False) -> None:
+    def deliver(self, sid: str, *, recut: bool = False) -> None:
         """Ask for a look at whether everything is in the bucket."""
-        self._send(REUPLOAD if again else UPLOAD, sid, "")
+        self._send(UPLOAD_RECUT if recut else UPLOAD, sid, "")
 
     def _send(self, name: str, *args: Any) -> None:
         try:

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    # For how long the tape of a recording that ended is kept, to be cut again; 0: until delivered.
+    # For how long the tape of a recording that ended is kept for recuts; 0: until delivered.
     tape_retention_s: int = Field(0, ge=0, le=365 * 86400)
     quality_report: bool = True  # put <sid>_<cname>_report.json beside the files
     slots: int = Field(200, ge=1, le=2000)  # recordings that one recorder process holds

@@ -1,15 +1,13 @@
 """The commands.  Each is thin: it reads its options and calls the floor below."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from api.cli.entry import load
+from api.cli.bench.commands import bench
+from api.cli.entry import COMMAND, Json, errors_said, load
 
 main = typer.Typer(
     name="tapefarm",
@@ -19,19 +17,14 @@ main = typer.Typer(
     pretty_exceptions_enable=False,  # their local variables would hold secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-bench = typer.Typer(help="Measure, side by side with what it is compared to.")
 tape = typer.Typer(help="Look at tapes.")
 main.add_typer(bench, name="bench")
 main.add_typer(tape, name="tape")
-
-# -P: the working directory of whoever started us is not a place to import from.
-COMMAND = (sys.executable, "-P", "-m", "api.cli")
 
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="A TOML file of settings; TAPEFARM_* variables win over it."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Video(StrEnum):
@@ -52,27 +45,6 @@ class Audio(StrEnum):
     PCMA = "pcma"
     G722 = "g722"
     NONE = "none"
-
-
-class Mixed(StrEnum):
-    """What the publishers of a measured mix send."""
-
-    VP8 = "vp8"
-    H264 = "h264"
-
-
-class Frame(StrEnum):
-    """The sizes that mixes are measured in."""
-
-    SMALL = "640x360"
-    LARGE = "1280x720"
-
-
-class Rate(StrEnum):
-    """Pictures per second that mixes are measured with."""
-
-    FIFTEEN = "15"
-    THIRTY = "30"
 
 
 class Output(StrEnum):
@@ -126,7 +98,7 @@ def up(
         data, host, port, recorders, cutters, uploaders, redis, s3, channel, callback_url
     )
     configure("console", "info", "up")
-    with _errors_said():
+    with errors_said():
         run_farm(options, command=COMMAND, say=_say)
 
 
@@ -139,7 +111,7 @@ def room(
     from workers.logs import configure
 
     configure("json", "info", "room")
-    with _errors_said():
+    with errors_said():
         load("media.room.server", "run")(host, port)
 
 
@@ -223,7 +195,7 @@ def publish(
         bitrate=bitrate,
         log_payloads=log_payloads,
     )
-    with _errors_said():
+    with errors_said():
         asyncio.run(load("media.publish.console", "run")(options))
 
 
@@ -236,7 +208,7 @@ def demo(
     """The main job on a farm of its own: record, show, check; ends by itself."""
     from api.cli.demo.run import run as run_demo
 
-    with _errors_said():
+    with errors_said():
         run_demo(COMMAND, output)
 
 
@@ -265,7 +237,7 @@ def recut(
 ) -> None:
     """Cut a recording again from its tape: another layout, canvas, list of publishers or format."""
     from api.cli.recut import read_body
-    from api.cli.recut import recut as cut_again
+    from api.cli.recut import recut as make_recut
 
     picture = {"mixedVideoLayout": layout, "width": width, "height": height}
     picture |= {"fps": fps, "bitrate": bitrate}
@@ -276,9 +248,9 @@ def recut(
         "avFileType": format and format.split(","),
         "streamMode": stream_mode and stream_mode.value,
     }
-    with _errors_said():
+    with errors_said():
         request = read_body(body) if body is not None else {}
-        cut_again(data, sid, request | _given(options), wait=wait, say=_say)
+        make_recut(data, sid, request | _given(options), wait=wait, say=_say)
 
 
 @main.command()
@@ -294,68 +266,12 @@ def doctor(
         raise typer.Exit(1)
 
 
-@bench.command("capture")
-def bench_capture(
-    tracks: Annotated[int, typer.Option(min=1, help="One connection each.")] = 200,
-    channels: Annotated[int, typer.Option(min=1, help="Recordings they are spread over.")] = 20,
-    video: Annotated[bool, typer.Option("--video", help="Pictures instead of sound.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.5, help="Of each of three windows.")] = 4.0,
-    only: Annotated[
-        list[str] | None, typer.Option(help="tapefarm, janus, aiortc, mediarecorder.")
-    ] = None,
-    recordings: Annotated[
-        int, typer.Option(min=0, help="To see the memory of a further one; 0: do not look.")
-    ] = 30,
-    json: Json = False,
-) -> None:
-    """CPU per RTP packet of a recorder, beside Janus and aiortc on the same packets."""
-    plan = load("media.bench.capture", "Plan")(
-        tracks, channels, video, seconds, *([tuple(only)] if only else []), recordings=recordings
-    )
-    with _errors_said():
-        load("media.bench.capture", "main")(plan, as_json=json)
-
-
-@bench.command("mix")
-def bench_mix(
-    publishers: Annotated[str, typer.Option(help="How many there are, in each mix.")] = "2,4,9,16",
-    size: Annotated[
-        list[Frame] | None, typer.Option(help="Of the canvas and of what is published.")
-    ] = None,
-    video: Annotated[list[Mixed] | None, typer.Option(help="What is published.")] = None,
-    fps: Annotated[list[Rate] | None, typer.Option(help="Of the canvas.")] = None,
-    seconds: Annotated[int, typer.Option(min=2, max=60, help="Of each mix.")] = 15,
-    repeat: Annotated[int, typer.Option(min=1, help="The least CPU of so many counts.")] = 3,
-    only: Annotated[list[str] | None, typer.Option(help="tapefarm, ffmpeg, cutters.")] = None,
-    json: Json = False,
-) -> None:
-    """CPU of a mixed slice, and how it looks, beside one ffmpeg process on the same media."""
-    try:
-        counts = tuple(map(int, publishers.split(",")))
-    except ValueError:
-        raise typer.BadParameter("numbers with commas between them: --publishers 2,4") from None
-    asked = {
-        "publishers": counts,
-        "sizes": tuple(tuple(map(int, one.split("x"))) for one in size or ()),
-        "codecs": tuple(one.value for one in video or ()),
-        "rates": tuple(int(one) for one in fps or ()),
-        "only": tuple(only or ()),
-    }
-    plan = load("media.bench.mix", "Plan")(
-        seconds=seconds, repeat=repeat, **{name: value for name, value in asked.items() if value}
-    )
-    with _errors_said():
-        complete = load("media.bench.mix", "main")(plan, as_json=json)
-    if not complete:
-        raise typer.Exit(1)
-
-
 @tape.command("info")
 def tape_info(
     files: Annotated[list[Path], typer.Argument(exists=True)], json: Json = False
 ) -> None:
     """What is on a tape."""
-    with _errors_said():
+    with errors_said():
         load("media.tape.show", "info")(files, as_json=json)
 
 
@@ -364,7 +280,7 @@ def tape_verify(
     files: Annotated[list[Path], typer.Argument(exists=True)], json: Json = False
 ) -> None:
     """Whether a tape is whole."""
-    with _errors_said():
+    with errors_said():
         whole = load("media.tape.show", "verify")(files, as_json=json)
     if not whole:
         raise typer.Exit(1)
@@ -379,7 +295,7 @@ def tape_export(
     json: Json = False,
 ) -> None:
     """Write what is on a tape as media: one file for each line of it, in time with each other."""
-    with _errors_said():
+    with errors_said():
         load("media.cut.export", "main")(files, output, as_json=json)
 
 
@@ -400,7 +316,7 @@ def _run_role(module: str, role: str, config: Path | None) -> None:
         typer.echo(f"{config}: {exc}", err=True)
         raise typer.Exit(2) from exc
     configure(settings.log_format, settings.log_level, role)
-    with _errors_said():
+    with errors_said():
         load(module, "run")(settings)
 
 
@@ -412,17 +328,3 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 def _say(line: str) -> None:
     """To stdout at once, also when it is a pipe."""
     print(line, flush=True)
-
-
-@contextmanager
-def _errors_said() -> Iterator[None]:
-    """What the farm raises on purpose becomes a line and exit code 1; the rest is a bug."""
-    from media.errors import FarmError
-
-    try:
-        yield
-    except FarmError as exc:
-        typer.echo(f"tapefarm: {exc}", err=True)
-        raise typer.Exit(1) from exc
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None

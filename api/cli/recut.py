@@ -1,4 +1,4 @@
-"""``tapefarm recut``: cut a recording again, by the API of the farm in a data directory."""
+"""``tapefarm recut``: make a recut of a recording, by the API of the farm in a data directory."""
 
 import json
 import time
@@ -28,7 +28,7 @@ class Refused(FarmError):
 
 
 class Failed(FarmError):
-    """The recording could not be cut again after all."""
+    """The recut could not be made after all."""
 
 
 def recut(data: Path, sid: str, request: Mapping[str, Any], *, wait: bool, say: Say) -> None:
@@ -37,14 +37,14 @@ def recut(data: Path, sid: str, request: Mapping[str, Any], *, wait: bool, say: 
     client = ConsoleClient(farm["api"], farm["customer_key"], farm["customer_secret"])
     with client:
         try:
-            answer = _good(client.cut_again(sid, request))
+            answer = _good(client.recut(sid, request))
             if wait:
                 answer = _ended(client, answer["sid"])
         except (httpx.HTTPError, ValueError) as exc:
             raise NoFarm(f"the API at {farm['api']} does not answer") from exc
     say(json.dumps(answer, ensure_ascii=False, indent=2))
     if answer.get("state") == "failed":
-        raise Failed(f"{answer['sid']} failed; the farm's logs say why")
+        raise Failed(f"{answer['sid']} failed: {answer['reason'] or 'the logs say why'}")
 
 
 def read_body(path: Path) -> dict[str, Any]:

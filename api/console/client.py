@@ -23,8 +23,8 @@ class ConsoleClient:
     ) -> None:
         self._http.close()
 
-    def cut_again(self, sid: str, request: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Cut a recording again."""
+    def recut(self, sid: str, request: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Make a recut of a recording."""
         answer = self._http.post(f"{PREFIX}/recordings/{sid}/cuts", json=dict(request))
         return answer.status_code, answer.json()
 

@@ -9,12 +9,12 @@ from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.auth import BadCredentials, Doorman, NoCredentials
-from api.console import cuts
+from api.console import recuts
 from api.control import Control
 from api.document import Document, parse
 from api.quota import Quota, RateExceeded
 from media.errors import Blame, FarmError
-from workers.job.errors import NoTape, NoTapeYet, NotFound, TooManyCuts
+from workers.job.errors import NoTape, NoTapeYet, NotFound, SpoolUnseen, TooManyRecuts
 from workers.job.status import RecordingStatus
 
 PREFIX: Final = "/console/api"
@@ -48,15 +48,15 @@ def blueprint(control: Control, doorman: Doorman, quota: Quota) -> Blueprint:
 
     @routes.get("/recordings/<sid>")
     def recording(sid: str) -> Response:
-        """A recording, its files, and what it can be cut again from."""
-        return jsonify(cuts.recording(_owned(control, doorman, sid), control.tape(sid)))
+        """A recording, its files, and what recuts can be made from."""
+        return jsonify(recuts.recording(_owned(control, doorman, sid), control.tape(sid)))
 
     @routes.post("/recordings/<sid>/cuts")
-    def cut_again(sid: str) -> tuple[Response, int]:
-        """Cut a recording again from its tape."""
+    def recut(sid: str) -> tuple[Response, int]:
+        """Make a recut from a recording's tape."""
         quota.take(_owned(control, doorman, sid).app_id)
-        again = cuts.read(_document())
-        return jsonify(cuts.accepted(control.cut_again(sid, again, uuid4().hex))), 202
+        asked = recuts.read(_document())
+        return jsonify(recuts.accepted(control.recut(sid, asked, uuid4().hex))), 202
 
     return routes
 
@@ -79,7 +79,7 @@ def _owned(control: Control, doorman: Doorman, sid: str) -> RecordingStatus:
 
 def _answer(error: FarmError) -> Response:
     status = _status(error)
-    if status >= 500:
+    if status >= 500 or isinstance(error, SpoolUnseen):
         _log.warning("console call failed", exc_info=error)
     message = str(error) if status < 500 else "the farm cannot answer now, try again"
     response = jsonify(message=message)
@@ -95,11 +95,11 @@ def _status(error: FarmError) -> int:
             return 401
         case NotFound():
             return 404
-        case NotYet() | NoTapeYet():
-            return 409
+        case NotYet() | NoTapeYet() | SpoolUnseen():
+            return 409  # of the last: asking again does not help, and no other call suffers
         case NoTape():
             return 410
-        case TooManyCuts() | RateExceeded():
+        case TooManyRecuts() | RateExceeded():
             return 429
         case _:
             return 400 if error.blame is Blame.CUSTOMER else 503

@@ -20,7 +20,6 @@ from media.capture.written import Point
 from media.errors import BadPacket
 from media.rtc import steady
 from media.rtp import rtcp, rtx
-from media.rtp.keyframe import begins_keyframe
 from media.rtp.packet import parse_header
 from media.tape.model import Kind, Source
 
@@ -83,7 +82,7 @@ class Intake:
             if section is None:
                 self._end_stream(stream)
                 self._ended[stream.track.ssrc] = stream.mid
-            elif _means_another(section, stream):
+            elif section.means_another(stream.track, stream.payload_type):
                 stream.renew()
 
     def want(self, kinds: frozenset[Kind]) -> None:
@@ -222,12 +221,16 @@ class Intake:
     def _unknown(self, packet: bytes, at: Arrival) -> Stream | None:
         """A packet of an SSRC that is no stream's; the new stream if it is the first of one."""
         ssrc = int.from_bytes(packet[8:12], "big")
-        if self._over or ssrc in self._ended or ssrc in self._unwanted:
-            return None
-        if packet[1] & 0x7F in self._sections.retransmits:
+        gone = self._over or ssrc in self._ended or ssrc in self._unwanted
+        repairs = packet[1] & 0x7F in self._sections.retransmits
+        stream = None if gone or repairs else self._meet(packet, at)
+        if stream is None and self._arrivals is not None:
+            # Numbers count the packets of a connection: those that are not told of were lost in
+            # the network, and their sender would give less to the tracks that are wanted.
+            self._arrivals.note(packet, at.at_ns)
+        if repairs and not gone:
             self._repair(packet, at)
-            return None
-        return self._meet(packet, at)
+        return stream
 
     def _meet(self, packet: bytes, at: Arrival) -> Stream | None:
         """The first packet of an SSRC; None if it is not for the tape."""
@@ -290,8 +293,6 @@ class Intake:
 
     def _repair(self, packet: bytes, at: Arrival) -> None:
         """A retransmission in a stream of its own: the original goes to the tape."""
-        if self._arrivals is not None:
-            self._arrivals.note(packet, at.at_ns)
         try:
             header = parse_header(packet)
         except BadPacket:
@@ -382,7 +383,7 @@ class Intake:
         self._tape(track_id, packet, arrival_ns)
         stream = self._streams.get(int.from_bytes(packet[8:12], "big"))
         if stream is not None and stream.keyframe_wanted:
-            stream.keyframe_wanted = not _begins_keyframe(stream, packet)
+            stream.keyframe_wanted = not stream.begins_keyframe(packet)
         if not any(each.keyframe_wanted for each in self._streams.values()):
             self._write = self._tape
 
@@ -409,20 +410,3 @@ class Intake:
             for packet in self._arrivals.feedback(self._feedback.ssrc, media):
                 self._feedback.send(packet)
         self._telling = self._loop.call_later(EVERY_NS / NS, self._tell_arrivals)
-
-
-def _means_another(section: Section, stream: Stream) -> bool:
-    """Whether what comes next on a stream's m-line is something else than its track says."""
-    now, then = section.codec(stream.payload_type), stream.track.codec(stream.payload_type)
-    if section.source is not stream.track.source:
-        return True
-    return now is not None and then is not None and now.to_json() != then.to_json()
-
-
-def _begins_keyframe(stream: Stream, packet: bytes) -> bool:
-    codec = stream.track.codec(packet[1] & 0x7F)
-    try:
-        payload = parse_header(packet).payload(packet)
-    except BadPacket:
-        return False
-    return codec is not None and begins_keyframe(codec.key, payload)

@@ -8,7 +8,7 @@ from media.errors import BadPacket
 from media.rtc.sdp import MediaSection
 from media.rtp.codec import RTX, Codec
 from media.rtp.packet import parse_header
-from media.tape.model import Kind, Source
+from media.tape.model import Kind, Source, Track
 
 _SENDING = ("sendonly", "sendrecv")
 
@@ -33,6 +33,13 @@ class Section:
     def extension(self, uri: str) -> int | None:
         """The id of a header extension, None if it was not agreed on."""
         return next((number for number, each in self.extensions if each == uri), None)
+
+    def means_another(self, track: Track, payload_type: int) -> bool:
+        """Whether a payload type is something else on this m-line than a track of it says."""
+        now, then = self.codec(payload_type), track.codec(payload_type)
+        if self.source is not track.source:
+            return True
+        return now is not None and then is not None and now.to_json() != then.to_json()
 
 
 class Sections:

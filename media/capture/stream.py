@@ -5,8 +5,11 @@ from enum import Enum, auto
 from media.capture.clock import JUMP_NS, NS, Arrival, TrackClock, ns_between
 from media.capture.nack import Fate, Gaps, RoundTrip
 from media.capture.sender_clock import PAUSE_NS, SenderClock
+from media.errors import BadPacket
 from media.rtc import steady
 from media.rtp.codec import Codec
+from media.rtp.keyframe import begins_keyframe
+from media.rtp.packet import parse_header
 from media.rtp.rtcp import ReportBlock, SenderReport
 from media.tape.model import Track
 
@@ -175,6 +178,16 @@ class Stream:
             return False
         self.keyframe_asked_ns = now_ns
         return True
+
+    def begins_keyframe(self, packet: bytes) -> bool:
+        """Whether a keyframe begins with this packet, as far as that can be told."""
+        try:
+            header = parse_header(packet)
+            payload = header.payload(packet)
+        except BadPacket:
+            return False
+        codec = self.track.codec(header.pt)
+        return codec is not None and begins_keyframe(codec.key, payload)
 
     @property
     def reported(self) -> bool:

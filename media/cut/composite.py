@@ -49,8 +49,9 @@ def cut_composite(
 
     The tape should reach ``material.LOOK_AHEAD_NS`` past the slice, unless the recording ends
     there.  ``images`` are the files of the looks' URLs; one that is not there is not shown.  The
-    same tape and images give the same bytes.  A slice too short for a single tick gives no
-    segment.  Where ``encoder`` does not work, or gives up half-way, the one in software does it.
+    same tape and images give the same bytes.  The last slice may be too short for a single tick:
+    its sound has the picture of the next one with it, and without sound it gives no segment.
+    Where ``encoder`` does not work, or gives up half-way, the one in software does it.
     """
     mix = _Mix.of(spec, slice, origin_ns)
     material = gather(tape, spec, slice)
@@ -116,9 +117,12 @@ class _Mix:
     @classmethod
     def of(cls, spec: CompositeSpec, part: Slice, origin_ns: int) -> "_Mix":
         grid = TickGrid(origin_ns, spec.fps)
-        ticks = range(grid.first_at(part.start_ns), grid.first_at(part.end_ns))
-        first, last = (aac.frame_at(at, origin_ns) for at in (part.start_ns, part.end_ns))
-        return cls(spec, origin_ns, grid, ticks, aac.Span(first, last))
+        edges = part.start_ns, part.end_ns
+        begin, end = map(grid.first_at, edges)
+        first, last = (aac.frame_at(at, origin_ns) for at in edges)
+        if spec.audio and first < last:
+            end = max(end, begin + 1)  # players stumble over a segment without a picture
+        return cls(spec, origin_ns, grid, range(begin, end), aac.Span(first, last))
 
     @property
     def empty(self) -> bool:

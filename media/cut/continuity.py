@@ -1,4 +1,4 @@
-"""Where a line is continuous: decisions only, no files."""
+"""Where a line's stretches begin and end, for :mod:`media.cut.stretches`: decisions, no files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,13 +17,17 @@ _CODECS = {Kind.AUDIO: frozenset(("opus",)), Kind.VIDEO: frozenset(("vp8", "vp9"
 
 @dataclass(frozen=True, slots=True)
 class LineState:
-    """Where a line stands between two units."""
+    """Where a line of WebM stretches stands between two units.
+
+    One of segments is something else: :class:`media.cut.cursor.LineState`.
+    """
 
     mark: Mark | None = None  # everything up to here is done
     usable: bool = False  # pictures: what the next one refers to is there
     start_ns: int | None = None  # of the open stretch
     end_ns: int = 0  # of what the open stretch has
     codec: str = ""  # of the open stretch, as Codec.key
+    rotation: int = 0  # of its first picture, see Frame.rotation
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class Stretch:
     fresh: bool  # it begins in this unit
     from_ns: int  # the end of what it had before
     end_ns: int  # of what it has now
+    rotation: int = 0  # of its first picture, see Frame.rotation
     frames: list[Frame] = field(default_factory=list)
     last: bool = False  # nothing follows
 
@@ -49,7 +54,9 @@ class Continuity:
         self._usable = state.usable
         self._open: Stretch | None = None
         if state.start_ns is not None:
-            self._open = Stretch(state.start_ns, state.codec, False, state.end_ns, state.end_ns)
+            self._open = Stretch(
+                state.start_ns, state.codec, False, state.end_ns, state.end_ns, state.rotation
+            )
             self.touched.append(self._open)
 
     def feed(self, frames: Sequence[Frame]) -> None:
@@ -70,7 +77,9 @@ class Continuity:
         if self._open is not None and self._interrupts(self._open, frame):
             self._close()
         if self._open is None and _begins(frame):
-            self._open = Stretch(frame.time_ns, frame.codec.key, True, frame.time_ns, frame.time_ns)
+            self._open = Stretch(
+                frame.time_ns, frame.codec.key, True, frame.time_ns, frame.time_ns, frame.rotation
+            )
             self.touched.append(self._open)
         if self._open is not None:
             self._open.frames.append(frame)
@@ -79,7 +88,9 @@ class Continuity:
     def _interrupts(self, stretch: Stretch, frame: Frame) -> bool:
         if self._mark is None or frame.track.id != self._mark.track:
             return True
-        return frame.codec.key != stretch.codec or self._over(frame.track.kind, frame.time_ns)
+        if frame.codec.key != stretch.codec or _turned(stretch, frame):
+            return True
+        return self._over(frame.track.kind, frame.time_ns)
 
     def _over(self, kind: Kind, until_ns: int) -> bool:
         """Whether a stretch cannot go on after such a silence."""
@@ -103,7 +114,15 @@ class Continuity:
         if self._open is None:
             return LineState(self._mark, self._usable)
         one = self._open
-        return LineState(self._mark, self._usable, one.start_ns, one.end_ns, one.codec)
+        return LineState(
+            self._mark, self._usable, one.start_ns, one.end_ns, one.codec, one.rotation
+        )
+
+
+def _turned(stretch: Stretch, frame: Frame) -> bool:
+    """Whether a key picture says that it lies otherwise than those of the stretch."""
+    told = frame.keyframe and frame.tells_rotation
+    return told and frame.rotation != stretch.rotation
 
 
 def _begins(frame: Frame) -> bool:

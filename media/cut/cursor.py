@@ -36,7 +36,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class LineState:
-    """Where a line stands between two units."""
+    """Where a line of segments stands between two units.
+
+    One of WebM stretches is something else: :class:`media.cut.continuity.LineState`.
+    """
 
     start_ns: int | None = None  # of the open segment
     discontinuity: bool = True  # of the open segment

@@ -8,7 +8,7 @@ from media.cut.copying import Run
 from media.cut.lines import Line
 from media.cut.model import Container, Segment
 from media.cut.sound import render
-from media.cut.transcoding import Piece
+from media.cut.transcoding import AacSegment
 from media.mux import adts, opus_ts
 from media.mux.codec_name import codec_name
 from media.mux.mpegts import TransportStream, TsPacket, ticks
@@ -86,10 +86,10 @@ def opus_webm(line: Line, run: Run, origin_ns: int, out_dir: Path) -> Segment:
 
 
 def transcoded(
-    line: Line, piece: Piece, tracks: Sequence[Sequence[Frame]], origin_ns: int, out_dir: Path
+    line: Line, one: AacSegment, tracks: Sequence[Sequence[Frame]], origin_ns: int, out_dir: Path
 ) -> Segment:
     """A segment of AAC made of a line's sound."""
-    span, profile = piece.span, aac.PROFILES[0]
+    span, profile = one.span, aac.PROFILES[0]
     pcm = render(
         tracks, origin_ns, first=span.sample, count=span.samples, channels=profile.channels
     )
@@ -108,9 +108,9 @@ def transcoded(
         path=path,
         start_ns=start_ns,
         duration_s=span.seconds,
-        discontinuity=piece.resumed,
+        discontinuity=one.resumed,
         codec="aac",
-        resumed=piece.resumed,
+        resumed=one.resumed,
         profile=codec_name("aac", b""),
     )
 

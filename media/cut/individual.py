@@ -198,8 +198,8 @@ class _Unit:
         heard = [silent.audible(f for f in track if f.time_ns >= begin) for track in tracks]
         splitter = AacSplitter(state, heard, silent, origin_ns=self.origin_ns)
         limit = aac.frame_at(self.slice.end_ns, self.origin_ns)
-        pieces, after = splitter.split(limit, final=self.final)
-        made = [files.transcoded(line, one, heard, self.origin_ns, self.out_dir) for one in pieces]
+        cut, after = splitter.split(limit, final=self.final)
+        made = [files.transcoded(line, one, heard, self.origin_ns, self.out_dir) for one in cut]
         return made, after
 
     def snapshots(self, frames: _Frames) -> list[Segment]:

@@ -67,12 +67,18 @@ class Look:
 
         Raises KeyError, TypeError or ValueError when the row is not a look.
         """
+        layout = row.get("layout", 0)
+        if layout not in LAYOUTS:  # NaN is none, either
+            raise ValueError("there is no such layout")
+        colour = _text(row.get("background_color", "#000000"))
+        if not _COLOUR.fullmatch(colour):
+            raise ValueError("a background color that is none")
         return cls(
-            layout=int(row.get("layout", 0)),
-            max_resolution_uid=str(row.get("max_resolution_uid", "")),
-            background_color=str(row.get("background_color", "#000000")),
-            background_image=str(row.get("background_image", "")),
-            default_user_image=str(row.get("default_user_image", "")),
+            layout=int(layout),
+            max_resolution_uid=_text(row.get("max_resolution_uid", "")),
+            background_color=colour,
+            background_image=_text(row.get("background_image", "")),
+            default_user_image=_text(row.get("default_user_image", "")),
             user_images=tuple(_user_image(image) for image in row.get("user_images", ())),
             places=tuple(_place(place) for place in row.get("places", ())),
         )
@@ -86,21 +92,34 @@ class Look:
     def told(cls, detail: str) -> "Look | None":
         """What a LOOK event's ``detail`` says; None if that makes no sense."""
         try:
-            look = cls.from_json(json.loads(detail))
+            return cls.from_json(json.loads(detail))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             return None
-        known = look.layout in LAYOUTS and _COLOUR.fullmatch(look.background_color)
-        return look if known else None
 
 
 PLAIN: Final = Look()
 
 
 def _user_image(row: Mapping[str, Any]) -> UserImage:
-    return UserImage(str(row["uid"]), str(row["url"]), bool(row.get("whole", False)))
+    return UserImage(_text(row["uid"]), _text(row["url"]), bool(row.get("whole", False)))
 
 
 def _place(row: Mapping[str, Any]) -> Place:
-    x, y, w, h = (float(row[name]) for name in ("x", "y", "w", "h"))
-    alpha, whole = float(row.get("alpha", 1.0)), bool(row.get("whole", False))
-    return Place(str(row.get("uid", "")), x, y, w, h, alpha, whole)
+    x, y, w, h = (_share(row[name]) for name in ("x", "y", "w", "h"))
+    alpha, whole = _share(row.get("alpha", 1.0)), bool(row.get("whole", False))
+    return Place(_text(row.get("uid", "")), x, y, w, h, alpha, whole)
+
+
+def _share(value: Any) -> float:
+    """A number from 0 to 1; Python reads NaN, Infinity and integers beyond any float as well."""
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("a share of the canvas that is none")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    """A string, of characters that can be written down."""
+    if not isinstance(value, str):
+        raise TypeError("a look has something else for a text")
+    value.encode()  # raises ValueError for half a surrogate pair
+    return value

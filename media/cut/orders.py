@@ -1,16 +1,18 @@
-"""What was asked for while a recording ran: looks and lists of publishers, over time."""
+"""What was asked for while a recording ran, over time.
+
+Of looks here; :mod:`media.cut.wishes` knows whom to record.
+"""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import structlog
 
 from media.cut.look import Look
-from media.tape.model import EventType
+from media.tape.model import EventType, TapeEvent
 from media.tape.reader import Tape
-from media.tape.wanted import Wanted
 
 _T = TypeVar("_T")
 
@@ -35,19 +37,18 @@ class Course(Generic[_T]):
 
 def looks(tape: Tape, first: Look, until_ns: int) -> Course[Look]:
     """How the canvas is to look, from ``first`` at the start on."""
-    return _course(tape, EventType.LOOK, first, Look.told, until_ns)
+    return course(tape.events(0, until_ns), EventType.LOOK, first, Look.told)
 
 
-def wants(tape: Tape, first: Wanted, until_ns: int) -> Course[Wanted]:
-    """Whom to record, from ``first`` at the start on."""
-    return _course(tape, EventType.WANTED, first, Wanted.told, until_ns)
-
-
-def _course(
-    tape: Tape, type_: EventType, first: _T, told: Callable[[str], _T | None], until_ns: int
+def course(
+    events: Iterable[TapeEvent], type_: EventType, first: _T, told: Callable[[str], _T | None]
 ) -> Course[_T]:
+    """What events of a type, in time order, made of ``first``; one without sense counts not.
+
+    ``told`` says what an event's detail means, None if it means nothing.
+    """
     steps = [(0, first)]
-    for event in tape.events(0, until_ns):
+    for event in events:
         if event.type is type_:
             value = told(event.detail)
             if value is None:

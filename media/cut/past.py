@@ -11,6 +11,7 @@ from media.tape.reader import Tape
 _LATE_NS = NS  # pictures that were under way when their publisher muted or unpublished
 # Key frames are asked for every 15 s.  A publisher who gives none for five minutes is shown again
 # when one comes: to search and decode from further back would take longer than the slice lasts.
+# What was searched in vain the next slice does not search again (media.tape.keyless).
 _REACHES_NS = (20 * NS, 300 * NS)
 
 

@@ -1,10 +1,11 @@
-"""Fits pictures of any size and rotation into a region; pure libavfilter."""
+"""Fits pictures of any size, rotation and colour space into a region; pure libavfilter."""
 
 from collections import OrderedDict
 
 import av
 import numpy as np
 from av.filter import Graph
+from av.video.reformatter import Colorspace
 
 from media.cut.canvas import Planes
 from media.cut.layouts import Fit, Rect
@@ -19,8 +20,19 @@ _TURNS = {
     270: (("transpose", "cclock"),),
 }
 
-# Source width, height, pixel format, colour range and rotation; region width, height and fit.
-_Key = tuple[int, int, str, int, int, int, int, Fit]
+# Colour spaces that are not the canvas' (BT.601), by libavfilter's names.  Who says none, or one
+# that nobody knows, means BT.601.
+_MATRICES: dict[int, str] = {
+    Colorspace.ITU709: "bt709",
+    Colorspace.SMPTE240M: "smpte240m",
+    Colorspace.BT2020: "bt2020",
+}
+
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+
+# Source width, height, pixel format, colour range, matrix and rotation; region width, height and
+# fit.
+_Key = tuple[int, int, str, int, str, int, int, int, Fit]
 
 
 class Scaler:
@@ -35,7 +47,13 @@ class Scaler:
         With Fit.WHOLE it may be smaller than the region.
         """
         graph = self._graph(picture, rect, fit, rotation)
-        graph.vpush(picture)
+        space = int(picture.colorspace)
+        # Some values, which anybody may send, libavfilter refuses; the graph knows what to do.
+        picture.colorspace = _UNSPECIFIED
+        try:
+            graph.vpush(picture)
+        finally:
+            picture.colorspace = space
         return planes(graph.vpull())
 
     def _graph(self, picture: av.VideoFrame, rect: Rect, fit: Fit, rotation: int) -> Graph:
@@ -44,6 +62,7 @@ class Scaler:
             picture.height,
             picture.format.name,
             int(picture.color_range),
+            _MATRICES.get(int(picture.colorspace), ""),
             rotation,
             rect.w,
             rect.h,
@@ -64,6 +83,7 @@ def _build(
     height: int,
     pixels: str,
     colour_range: int,
+    matrix: str,
     rotation: int,
     region_width: int,
     region_height: int,
@@ -91,6 +111,9 @@ def _build(
         # The mean of each area: sharper than bilinear where pictures get smaller, and cheaper.
         steps.append(("scale", f"{out_w}:{out_h}:flags=area:out_range=tv"))
         steps.append(("format", "pix_fmts=yuv420p"))
+    if matrix:
+        # The numbers alone: gamma and primaries differ by less than anybody sees.
+        steps.append(("colorspace", f"iall={matrix}:all=smpte170m:fast=1"))
     steps += _TURNS[rotation]
     if fit is Fit.FRAMED:
         steps.append(("pad", f"{region_width}:{region_height}:-1:-1:black"))

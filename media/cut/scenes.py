@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from media.cut.lines import Line
 from media.cut.look import Look
 from media.cut.model import CompositeSpec, Slice
-from media.cut.orders import Course, looks, wants
-from media.cut.presence import Kinds, Occupant, Presence, State, timeline
-from media.tape.model import NS, Frame, Kind
+from media.cut.orders import Course, looks
+from media.cut.presence import Occupant, Presence, State, timeline
+from media.cut.wishes import Wishes
+from media.tape.model import Frame, Kind
 from media.tape.reader import Tape
-from media.tape.wanted import Wanted
-
-_UNORDERED_NS = 10 * NS  # frames in the order they were sent differ by less from that of time
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,7 @@ class Programme:
     """The scenes of one slice, and what else the channel's events say about it."""
 
     scenes: tuple[tuple[int, Scene], ...]  # since when; the first since ever
-    wanted: Course[Wanted]
-    kinds: Kinds  # what is wanted of whom, when
+    wishes: Wishes
 
     @property
     def occupants(self) -> set[Occupant]:
@@ -36,14 +34,13 @@ class Programme:
         return {one for _, scene in self.scenes for one in scene.occupants}
 
     def heard(self, frames: Sequence[Frame]) -> list[Frame]:
-        """Those of one track, in order, that were wanted at their time."""
-        if not frames:
-            return []
-        uid, kind = frames[0].track.uid, frames[0].track.kind
-        first, last = frames[0].time_ns - _UNORDERED_NS, frames[-1].time_ns + _UNORDERED_NS
-        if len(self.wanted.within(first, last)) == 1:
-            return list(frames) if kind in self.kinds(uid, first) else []
-        return [frame for frame in frames if kind in self.kinds(uid, frame.time_ns)]
+        """Those of one track that were wanted at their time."""
+        unwanted = self.wishes.unwanted(Line.of(frames[0].track)) if frames else ()
+        return [
+            frame
+            for frame in frames
+            if not any(from_ns <= frame.time_ns < until_ns for from_ns, until_ns in unwanted)
+        ]
 
     def at(self, at_ns: int) -> Scene:
         """What is shown at a moment of the slice."""
@@ -52,19 +49,19 @@ class Programme:
 
 def programme(tape: Tape, spec: CompositeSpec, part: Slice) -> Programme:
     """What the tape says about one slice."""
-    wanted = wants(tape, spec.wanted, part.end_ns)
+    events = tape.events(0, part.end_ns)
+    wishes = Wishes(spec.wanted, events, spec.only)
     asked = frozenset(
         kind for kind, on in ((Kind.AUDIO, spec.audio), (Kind.VIDEO, spec.video)) if on
     )
 
     def kinds(uid: str, at_ns: int) -> frozenset[Kind]:
-        return asked & spec.only.kinds(uid) & wanted.at(at_ns).kinds(uid)
+        return asked & wishes.kinds(uid, at_ns)
 
     tracks = {track.id: track for one in tape.manifests() for track in one.tracks}
-    presence = Presence(tracks, kinds)
-    states = timeline(presence, tape.events(0, part.end_ns), part.start_ns)
+    states = timeline(Presence(tracks, kinds), events, part.start_ns)
     course = looks(tape, spec.look, part.end_ns) if spec.follow else Course(((0, spec.look),))
-    return Programme(_merged(states, course), wanted, kinds)
+    return Programme(_merged(states, course), wishes)
 
 
 def _merged(states: Sequence[State], looks: Course[Look]) -> tuple[tuple[int, Scene], ...]:

@@ -6,20 +6,22 @@ from typing import Self
 
 import numpy as np
 
-from media.cut import limiter, opus
+from media.cut import comfort, limiter, opus
 from media.cut.concealment import concealed
 from media.cut.limiter import Pcm
+from media.cut.resampling import resampled
 from media.cut.sound_clock import Placed, place
 from media.cut.sound_decoder import SoundDecoder, sound_decoder
-from media.cut.stretch import stretched
 from media.tape.model import Frame
 
 # Samples a decoder is warmed up for: RFC 7845 §4.6 asks for 80 ms, and what conceals a loss at the
 # beginning was decoded before it.
 PREROLL = 14_400
+_PREROLL_OF_RESTS = comfort.LONGEST + comfort.MEMORY
 # Samples.  Behind the end of a slice no more is read: both slices that a longer loss reaches into
 # must make the same of it.
 _LONGEST = opus.RATE // 5
+_STEP = 120  # samples: decoders conceal multiples of 2.5 ms
 _FADE = 240  # samples: 5 ms at the edges of a hole, against clicks
 
 
@@ -34,7 +36,7 @@ class TrackSound:
         self._decodes = ""  # Codec.key
         self._end: int | None = None  # grid position after the last sample written
         self._gain = 1.0  # that concealed sound has faded to
-        self._rests = False  # the sender said that it may send nothing for a while
+        self._rest = comfort.Rest(channels)
 
     def __enter__(self) -> Self:
         return self
@@ -45,22 +47,28 @@ class TrackSound:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._rest.begun:
+            self._be_at_rest(self._first + self.pcm.shape[1])
         self.finish()
 
     def add(self, placed: Placed) -> None:
         """Decode the next packet into its place, and conceal what is lost before it."""
+        if self._rest.begun and not placed.joined:
+            self._be_at_rest(placed.start)
         decoder = self._decoder_for(placed.frame)
-        if placed.gap and self._end is not None:
+        if placed.gap and self._end is not None and not self._rest.begun:
             self._bridge(decoder, placed)
+        if self._rest.begins(placed.frame):
+            self._decoder = decoder = self._rest.decoder()
         sound = decoder.decode(placed.frame.data)
         if sound is None:
             self._conceal(decoder, placed)
             return
-        self._rests = placed.frame.codec.key == "opus" and opus.rests(placed.frame.data)
+        self._rest.heard(placed.frame)
         if self._end is None or not (placed.joined or placed.gap):
             self.finish()
             self._gain = 0.0
-        self._write(stretched(sound, placed.length), placed.start - decoder.delay)
+        self._write(resampled(sound, placed.length), placed.start - decoder.delay)
 
     def _decoder_for(self, frame: Frame) -> SoundDecoder:
         if self._decoder is None or self._decodes != frame.codec.key:
@@ -69,14 +77,24 @@ class TrackSound:
             self._decodes = frame.codec.key
         return self._decoder
 
+    def _be_at_rest(self, until: int) -> None:
+        """Comfort noise up to a grid position; what rests for too long is over."""
+        if self._decoder is None or self._end is None or until <= self._end:
+            return
+        length = min(until - self._end, comfort.LONGEST)
+        # It gives a little less than it is asked for; nothing of it is stretched, for that would
+        # depend on where it ends.
+        noise = self._decoder.conceal(length + _STEP)[:, :length]
+        self._write(noise, self._end)
+        if self._end < until:
+            self.finish()
+
     def _bridge(self, decoder: SoundDecoder, placed: Placed) -> None:
-        """Fill the hole before a packet, if its sound was lost or goes on by itself."""
-        until = placed.start - decoder.delay
-        if self._rests:
-            self._fill(decoder.conceal(placed.gap), 1.0, until)
-        elif placed.frame.intact or placed.gap > _LONGEST:
+        """Fill the hole before a packet, if its sound was lost."""
+        if placed.frame.intact or placed.gap > _LONGEST:
             self.finish()  # nothing was sent: muted, for example
         else:
+            until = placed.start - decoder.delay
             self._fill(*concealed(decoder, placed.gap, placed.frame.data), until)
 
     def _conceal(self, decoder: SoundDecoder, placed: Placed) -> None:
@@ -89,7 +107,7 @@ class TrackSound:
         """Put sound between the end of what is written and a grid position."""
         if self._end is None or until <= self._end or not sound.shape[1]:
             return
-        self._write(stretched(sound, until - self._end), self._end)
+        self._write(resampled(sound, until - self._end), self._end)
         self._gain = gain
 
     def finish(self) -> None:
@@ -132,8 +150,9 @@ def render(
 def _render_track(
     frames: Sequence[Frame], origin_ns: int, begin: int, length: int, channels: int
 ) -> Pcm:
+    preroll = _PREROLL_OF_RESTS if any(map(comfort.rests, frames)) else PREROLL
     with TrackSound(begin, length, channels) as sound:
-        for placed in _within(place(frames, origin_ns), begin - PREROLL, begin + length):
+        for placed in _within(place(frames, origin_ns), begin - preroll, begin + length):
             sound.add(placed)
     return sound.pcm
 

@@ -2,7 +2,9 @@
 
 A stretch begins where a line comes to be, or comes back after a mute, an absence or an interruption
 (as in :mod:`media.cut.copying`), pictures at a key frame; it goes on over changes of resolution and
-ends with a change of the codec.  Every slice leaves a piece of each stretch that it touches.
+ends with a change of the codec.  A file can say only once how its pictures lie, so a camera that is
+turned begins another one at the next key frame: nothing is left out, and no more than the pictures
+up to there lie on their side.  Every slice leaves a piece of each stretch that it touches.
 
 Only what WebM knows is stored: VP8, VP9, AV1 and Opus.  Other lines leave nothing.
 """
@@ -168,7 +170,8 @@ def _track(stretch: Stretch) -> WebmTrack:
         return WebmTrack(stretch.codec)
     first = stretch.frames[0]
     config = _av1_config(first) if stretch.codec == "av1" else ""
-    return WebmTrack(stretch.codec, config, first.width, first.height)
+    size = first.width, first.height
+    return WebmTrack(stretch.codec, config, *size, rotation=stretch.rotation)
 
 
 def _av1_config(first: Frame) -> str:

@@ -14,8 +14,8 @@ _GAP_NS = 2 * NS  # DTX pauses are shorter
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One segment of an AAC line."""
+class AacSegment:
+    """What one segment of an AAC line holds; nothing is made yet."""
 
     span: aac.Span
     resumed: bool
@@ -40,9 +40,9 @@ class AacSplitter:
             key=lambda one: one.start,
         )
 
-    def split(self, limit: int, *, final: bool) -> tuple[list[Piece], LineState]:
+    def split(self, limit: int, *, final: bool) -> tuple[list[AacSegment], LineState]:
         """The segments that end before grid frame ``limit``, and the state after them."""
-        pieces: list[Piece] = []
+        segments: list[AacSegment] = []
         first, resumed, done = self._state.frame, self._state.resumed, self._state.done
         while True:
             if first is None:
@@ -52,13 +52,13 @@ class AacSplitter:
             last = self._end(first)
             if last + aac.AHEAD_FRAMES > limit:
                 break
-            pieces.append(Piece(aac.Span(first, last), resumed))
+            segments.append(AacSegment(aac.Span(first, last), resumed))
             first, done = None, last
         if final and first is not None and first < limit:
             rest = min(limit, self._end(first))
-            pieces.append(Piece(aac.Span(first, rest), resumed))
+            segments.append(AacSegment(aac.Span(first, rest), resumed))
             first, done = None, rest
-        return pieces, LineState(frame=first, resumed=resumed, done=done)
+        return segments, LineState(frame=first, resumed=resumed, done=done)
 
     def _end(self, first: int) -> int:
         """Where the segment ends: when it is full, or its publisher no longer wanted."""

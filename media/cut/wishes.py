@@ -1,9 +1,11 @@
-"""When a line is to be recorded: the recording's lists, and the tape's word of later ones."""
+"""Whom to record, and when: the recording's lists, and the tape's word of later ones."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 from media.cut.lines import Line
-from media.tape.model import EventType, TapeEvent, Track
+from media.cut.orders import course
+from media.tape.model import EventType, Kind, TapeEvent, Track
 from media.tape.wanted import EVERYBODY, Wanted
 
 ALWAYS = 1 << 63
@@ -21,25 +23,26 @@ class Wishes:
         Of those who were wanted, ``only`` these are.
         """
         self._only = only
-        self._lists = [(-ALWAYS, first)]
-        for event in events:
-            told = Wanted.told(event.detail) if event.type is EventType.WANTED else None
-            if told is not None:
-                self._lists.append((event.at_ns, told))
+        self._course = course(events, EventType.WANTED, first, Wanted.told)
+
+    def kinds(self, uid: str, at_ns: int) -> frozenset[Kind]:
+        """Which media of a publisher are wanted at a moment."""
+        return self._only.kinds(uid) & self._course.at(at_ns).kinds(uid)
 
     def ever(self, track: Track) -> bool:
         """Whether a track was wanted at any time."""
         if track.kind not in self._only.kinds(track.uid):
             return False
-        return any(track.kind in wanted.kinds(track.uid) for _, wanted in self._lists)
+        return any(track.kind in wanted.kinds(track.uid) for _, wanted in self._course.steps)
 
     def unwanted(self, line: Line) -> tuple[Range, ...]:
         """When a line is not to be recorded; ranges in order that do not touch."""
         if line.kind not in self._only.kinds(line.uid):
             return ((-ALWAYS, ALWAYS),)
         found: list[Range] = []
-        untils = [at_ns for at_ns, _ in self._lists[1:]] + [ALWAYS]
-        for (from_ns, wanted), until_ns in zip(self._lists, untils, strict=True):
+        (_, first), *later = self._course.steps
+        steps = [(-ALWAYS, first), *later, (ALWAYS, first)]
+        for (from_ns, wanted), (until_ns, _) in pairwise(steps):
             if line.kind in wanted.kinds(line.uid) or from_ns == until_ns:
                 continue
             if found and found[-1][1] == from_ns:

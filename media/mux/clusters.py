@@ -34,6 +34,7 @@ class WebmTrack:
     width: int = 0  # pixels of the first picture; 0 of sound
     height: int = 0
     channels: int = 0  # 0 of pictures
+    rotation: int = 0  # degrees to turn pictures clockwise so that they are upright
 
 
 @dataclass(frozen=True, slots=True)

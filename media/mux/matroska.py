@@ -101,7 +101,24 @@ def _tracks(indices: Sequence[ClusterIndex]) -> bytes:
 def _video(track: WebmTrack) -> bytes:
     config = bytes.fromhex(track.config)
     size = ebml.number(0xB0, track.width), ebml.number(0xBA, track.height)
-    return (ebml.element(0x63A2, config) if config else b"") + ebml.element(0xE0, *size)
+    turn = _projection(track.rotation) if track.rotation else b""
+    return (ebml.element(0x63A2, config) if config else b"") + ebml.element(0xE0, *size, turn)
+
+
+def _projection(rotation: int) -> bytes:
+    """How players are to turn the pictures (RFC 9559 §5.1.4.1.28.41).
+
+    The roll is counter-clockwise, from -180 to 180 degrees; FFmpeg makes a display matrix of it.
+    All four elements, though they have defaults: Chromium's parser asks for them.
+    """
+    roll = 360 - rotation if rotation > 180 else -rotation
+    return ebml.element(
+        0x7670,
+        ebml.number(0x7671, 0),  # ProjectionType: rectangular
+        ebml.real(0x7673, 0.0),  # ProjectionPoseYaw
+        ebml.real(0x7674, 0.0),  # ProjectionPosePitch
+        ebml.real(0x7675, float(roll)),  # ProjectionPoseRoll
+    )
 
 
 def _opus(channels: int) -> bytes:

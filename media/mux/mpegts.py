@@ -89,6 +89,8 @@ class TransportStream(Muxer):
     def close(self) -> None:
         """Idempotent.  What is very short is filled up with null packets."""
         super().close()
+        if not self._path.exists():
+            return  # nothing was written
         missing = _LEAST_PACKETS - self._path.stat().st_size // len(_NULL_PACKET)
         if missing > 0:
             with self._path.open("ab") as file:

@@ -11,6 +11,7 @@ from media.tape import reorder
 from media.tape.clockmap import ANCHOR_NS, SETTLE_NS, ClockMap
 from media.tape.format import Taped
 from media.tape.frames import Assembler
+from media.tape.keyless import Keyless
 from media.tape.model import NS, EventType, Frame, PartManifest, Source, TapeEvent, Track
 from media.tape.orientation import rotations
 from media.tape.parameter_watch import latest
@@ -28,6 +29,8 @@ _BEHIND_NS = 10 * NS  # late packets, and CLOCK points of the last frames
 _ASKEW_NS = NS // 4  # a packet's arrival may disagree with its part's limits by this
 _SEARCH_NS = 4 * NS  # the first step backwards for a key frame
 _JAM_NS = 10 * NS  # media may be this much older than its arrival
+
+_keyless = Keyless()
 
 
 def every(_: Track) -> bool:
@@ -147,15 +150,22 @@ class Tape:
             return track in (one.id, (one.uid, one.source))
 
         begins_ns = [part.from_ns for part in self.manifests() if any(map(wanted, part.tracks))]
-        first_ns = max(min(begins_ns, default=at_ns) - _JAM_NS, since_ns)
+        if not begins_ns:
+            return None
+        name = self.directory, track
+        first_ns = _keyless.since_ns(name, max(min(begins_ns) - _JAM_NS, since_ns))
         until_ns, step_ns = at_ns + 1, _SEARCH_NS
-        while begins_ns and until_ns > first_ns:
+        while until_ns > first_ns:
             from_ns = max(until_ns - step_ns, first_ns)
             found = self.frames(from_ns, until_ns, tracks=wanted).values()
             times = [frame.time_ns for frames in found for frame in frames if frame.keyframe]
             if times:
                 return max(times)
             until_ns, step_ns = from_ns, 2 * step_ns
+        if not self.damaged:
+            read_from_ns = self._range[0] + _BEFORE_NS if self._range else first_ns
+            settled_ns = min(at_ns + 1, self.covered_until_ns()) - _BEHIND_NS
+            _keyless.note(name, max(first_ns, read_from_ns), settled_ns)
         return None
 
     def trim(self, before_ns: int, keep: Iterable[tuple[int, int]] = ()) -> list[str]:
@@ -201,19 +211,16 @@ class Tape:
         for part in parts:
             if not any(map(wants, part.tracks)):
                 continue
-            # The manifests' word counts; a track the part's file names otherwise is damage.
-            reader = self._shelf.open(part, wants=lambda track: self._knows(track) and wants(track))
-            data = reader.data
-            try:
-                for arrival_ns, track, start, end, rtcp in reader.spans():
-                    if arrival_ns < horizon_ns and not rtcp:
-                        packet = (arrival_ns, data[start:end])
-                        try:
-                            arrived[track.id].append(packet)
-                        except KeyError:
-                            arrived[track.id] = [packet]
-            except TapeDamaged as exc:
-                self._note(part, exc)
+            data, spans, damage = self._shelf.packets(part)
+            for track, places in spans.items():
+                # The manifests' word counts; a track the part's file names otherwise is damage.
+                if not (self._knows(track) and wants(track)):
+                    continue
+                early = [(at_ns, data[a:b]) for at_ns, a, b in places if at_ns < horizon_ns]
+                if early:
+                    arrived.setdefault(track.id, []).extend(early)
+            if damage is not None:
+                self._note(part, damage)
         return arrived
 
     def _knows(self, track: Track) -> bool:

@@ -3,6 +3,7 @@
 import json
 import re
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -16,6 +17,15 @@ from media.tape.model import PartManifest, Track
 from media.tape.part import MANIFEST_SUFFIX, SUFFIX
 
 _MANIFEST = re.compile(r"(\d{4,})-(\d{6,})\.json")
+_KEPT_BYTES = 32 << 20  # of parts: searches for each of many tracks read the same ones
+
+
+class Packets(NamedTuple):
+    """The RTP packets of a part."""
+
+    data: bytes  # the part
+    spans: dict[Track, list[tuple[int, int, int]]]  # arrival_ns, start and end in ``data``
+    damage: TapeDamaged | None  # why the rest cannot be read
 
 
 class Shelf:
@@ -24,6 +34,7 @@ class Shelf:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._manifests: dict[str, PartManifest] = {}
+        self._packets: OrderedDict[str, Packets] = OrderedDict()
 
     def manifests(self) -> list[PartManifest]:
         """Those of all sealed parts, in time order.  Raises TapeDamaged."""
@@ -119,6 +130,19 @@ class Shelf:
             raise TapeDamaged(f"part {part.name} cannot be read: {exc.strerror}") from exc
         return PartReader(data, wants=wants, events=events)
 
+    def packets(self, part: PartManifest) -> Packets:
+        """The RTP packets of all tracks in a part, each track's in order of arrival.
+
+        Raises TapeDamaged when the file is not there.
+        """
+        found = self._packets.pop(part.name, None)
+        if found is None:
+            found = _sorted_by_track(self.open(part))
+        self._packets[part.name] = found
+        while len(self._packets) > 1 and sum(map(_size, self._packets.values())) > _KEPT_BYTES:
+            self._packets.popitem(last=False)
+        return found
+
     def remove(self, name: str) -> None:
         """Delete a part; idempotent.
 
@@ -127,6 +151,25 @@ class Shelf:
         """
         (self.directory / (name + MANIFEST_SUFFIX)).unlink(missing_ok=True)
         (self.directory / (name + SUFFIX)).unlink(missing_ok=True)
+
+
+def _size(packets: Packets) -> int:
+    return len(packets.data)
+
+
+def _sorted_by_track(reader: PartReader) -> Packets:
+    spans: dict[Track, list[tuple[int, int, int]]] = {}
+    damage = None
+    last, into = None, []
+    try:
+        for arrival_ns, track, start, end, rtcp in reader.spans():
+            if track is not last:  # looking a track up costs more than a packet
+                last, into = track, spans.setdefault(track, [])
+            if not rtcp:
+                into.append((arrival_ns, start, end))
+    except TapeDamaged as exc:
+        damage = exc
+    return Packets(reader.data, spans, damage)
 
 
 class _Label(NamedTuple):

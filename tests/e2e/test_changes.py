@@ -73,6 +73,7 @@ class Take:
     sound: decode.Sound | None = None
     origin_s: float = 0.0
     apart: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # text and media by track
+    sound_first: bytes = b""  # a mix that was asked for pictures only later
 
     def call(self, name: str, act: Callable[..., tuple[int, Any]], request: Any) -> None:
         asked_s = time.time()
@@ -128,8 +129,8 @@ def image_server() -> Iterator[str]:
     server.server_close()
 
 
-def start(running: Farm, uid: str, mode: str, prefix: str) -> Recording:
-    config: dict[str, Any] = {"channelType": 0, "streamTypes": 2}
+def start(running: Farm, uid: str, mode: str, prefix: str, **changes: Any) -> Recording:
+    config: dict[str, Any] = {"channelType": 0, "streamTypes": 2} | changes
     if mode == "mix":
         config["transcodingConfig"] = CANVAS
     request = {"recordingConfig": config, "storageConfig": running.storage(prefix)}
@@ -175,6 +176,7 @@ def story(
             running.publisher("changes", str(SECOND), "--pattern", "--video", "h264"),
         ):
             mix, apart = start(running, "900", "mix", "m"), start(running, "901", "individual", "i")
+            late = start(running, "902", "mix", "l", subscribeAudioUids=["#allstream#"])
             pictures = {
                 "backgroundImage": f"{images}/green.jpg",
                 "defaultUserBackgroundImage": f"{images}/none.jpg?secret=1",
@@ -185,13 +187,16 @@ def story(
                 (11.3, "remove apart", apart.update, {"streamSubscribe": NOT_THE_SECOND}),
                 (17.09, "return", mix.update, {"streamSubscribe": EVERYBODY}),
                 (17.1, "return apart", apart.update, {"streamSubscribe": EVERYBODY}),
+                (17.2, "pictures", late.update, {"streamSubscribe": EVERYBODY}),
                 (23.41, "default", mix.update_layout, {}),
             ):
                 until(mix.started_s + at_s)
                 take.call(name, act, request)
             until(mix.started_s + 27)
             finish(running, take, mix, "m")
-            assert apart.stop()[0] == 200
+            assert apart.stop()[0] == late.stop()[0] == 200
+            segments = running.bucket.segments(f"l/{late.sid}_changes.m3u8")
+            take.sound_first = decode.joined(part for _, part in segments)
             for kind in ("audio", "video"):
                 name = f"i/{apart.sid}_changes__uid_s_{SECOND}__uid_e_{kind}.m3u8"
                 parts = running.bucket.segments(name)
@@ -234,6 +239,22 @@ def test_who_is_removed_falls_silent_and_is_heard_again(story: tuple[Take, Recei
     assert take.heard(SECOND, removed_s + 0.2, back_s - 0.1) == 0.0
     assert take.heard(SECOND, back_s + BACK_S, take.pictures[-1].at_s - 0.2) == 1.0
     assert take.heard(FIRST, begin_s + 1, take.pictures[-1].at_s - 0.2) == 1.0
+
+
+def test_a_mix_that_began_with_sound_shows_who_is_asked_for_later(
+    story: tuple[Take, Receiver],
+) -> None:
+    take, _ = story
+    pictures = [seen(picture, picture.time_s) for picture in decode.pictures(take.sound_first)]
+    steps = [b.at_s - a.at_s for a, b in itertools.pairwise(pictures)]
+    assert max(steps) < 1.5 * TICK_S
+    blank = [one for one in pictures if one.at_s < pictures[0].at_s + 15]
+    assert all(one.left is one.right is one.whole is None for one in blank)
+    assert (pictures[-1].left, pictures[-1].right) == (FIRST, SECOND)
+    sound = decode.sound(take.sound_first)
+    end_s = sound.start_s + 25
+    for uid in (FIRST, SECOND):
+        assert pattern.heard(sound, str(uid), from_s=sound.start_s + 1, until_s=end_s) == 1.0
 
 
 @pytest.mark.parametrize("kind", ["audio", "video"])

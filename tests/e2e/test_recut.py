@@ -52,7 +52,7 @@ class Stage:
     length_s: float
 
     def cut(self, request: dict[str, Any], sid: str = "") -> dict[str, Any]:
-        status, answer = self.console.cut_again(sid or self.sid, request)
+        status, answer = self.console.recut(sid or self.sid, request)
         assert status == 202, answer
         return answer
 
@@ -251,7 +251,7 @@ def test_a_cut_again_can_be_cut_again(stage: Stage) -> None:
 )
 def test_what_makes_no_sense_is_refused(stage: Stage, request_: dict[str, Any], words: str) -> None:
     before = stage.console.recording(stage.sid)[1]["cuts"]
-    status, answer = stage.console.cut_again(stage.sid, request_)
+    status, answer = stage.console.recut(stage.sid, request_)
     assert status == 400, answer
     assert words in answer["message"]
     assert stage.console.recording(stage.sid)[1]["cuts"] == before
@@ -289,7 +289,7 @@ def _recut(stage: Stage, sid: str, *options: str) -> "subprocess.CompletedProces
 
 def test_a_recording_that_runs_is_followed_to_its_end(stage: Stage) -> None:
     recording = start(stage.farm, "again")
-    assert stage.console.cut_again(recording.sid, {})[0] in (202, 409)
+    assert stage.console.recut(recording.sid, {})[0] in (202, 409)
     until(recording.started_s + 8)
     cut = stage.cut({"transcodingConfig": SWAPPED}, recording.sid)
     until(recording.started_s + 24)
@@ -311,7 +311,7 @@ def test_cut_again_while_its_recording_is_delivered(stage: Stage) -> None:
         stopped = pool.submit(recording.stop, wait=False)
         time.sleep(0.05)
         cuts = [
-            pool.submit(stage.console.cut_again, recording.sid, {"transcodingConfig": SWAPPED})
+            pool.submit(stage.console.recut, recording.sid, {"transcodingConfig": SWAPPED})
             for _ in range(3)
         ]
     assert stopped.result()[0] == 200
@@ -335,9 +335,9 @@ def test_cutters_are_killed_and_redis_loses_everything(
         console_of(running) as console,
     ):
         recording = start(running, "again")
-        until(recording.started_s + 33)
+        until(recording.started_s + 18)
         assert recording.stop()[0] == 200
-        _hurt(Stage(running, console, recording.sid, 33))
+        _hurt(Stage(running, console, recording.sid, 18))
 
 
 def _hurt(stage: Stage) -> None:
@@ -434,8 +434,8 @@ def _gone(stage: Stage) -> None:
     while any((stage.farm.data / "spool").iterdir()):
         assert time.time() < deadline, list((stage.farm.data / "spool").iterdir())
         time.sleep(0.2)
-    assert stage.console.cut_again(stage.sid, {})[0] == 410
-    assert stage.console.cut_again("0" * 32, {})[0] == 404
+    assert stage.console.recut(stage.sid, {})[0] == 410
+    assert stage.console.recut("0" * 32, {})[0] == 404
 
 
 def test_without_retention_only_what_is_on_tape(
@@ -452,11 +452,11 @@ def test_without_retention_only_what_is_on_tape(
         request = {"recordingConfig": {"channelType": 0}, "storageConfig": running.storage("a")}
         recording = running.agora.start("again", "900", "individual", request)
         stage = Stage(running, console, recording.sid, 0)
-        until(recording.started_s + 42)
+        until(recording.started_s + 32)
         origin_ms = console.recording(recording.sid)[1]["from_ms"]
         cut = stage.cut({"mode": "mix", "transcodingConfig": CANVAS | SWAPPED})
         assert (cut["from_ms"] - origin_ms) in (15_000, 30_000)
-        until(recording.started_s + 52)
+        until(recording.started_s + 40)
         stopped_s = time.time()
         assert recording.stop()[0] == 200
         pictures = list(decode.pictures(stage.media(stage.ended(cut["sid"]))))

@@ -13,6 +13,7 @@ from media.tape.model import NS
 from workers.job import naming
 from workers.job.sealed import seal
 from workers.job.spec import RecordingSpec
+from workers.spool.damage import crc_of
 from workers.spool.spool import Closed, Delivery, Folder, SegmentFile, Spool, StoredPiece, Unit
 from workers.store.store import Store
 
@@ -79,9 +80,17 @@ class MadeUpMix:
                 at, left = at + 1024, left - len(sample)
         self._payloads[number] = piece.payload.read_bytes()
         self._indices[number] = Index.read(piece.index)
-        name = f"{number:06d}-0"
+        name, crcs = f"{number:06d}-0", (crc_of(piece.payload), crc_of(piece.index))
         self.folder.adopt_piece(piece.payload, piece.index, name)
-        return StoredPiece(name=name, kind="mp4", start_ns=start_ns, duration_s=15.0, bytes=size)
+        return StoredPiece(
+            name=name,
+            kind="mp4",
+            start_ns=start_ns,
+            duration_s=15.0,
+            bytes=size,
+            payload_crc=crcs[0],
+            index_crc=crcs[1],
+        )
 
     def close(self, slices: int) -> None:
         """The tape is complete: so many slices."""

@@ -119,3 +119,16 @@ def test_a_customer_without_an_address_is_sent_nothing(store: Store, make_spec: 
 
 def test_the_bytes_that_are_sent_carry_the_time_of_sending() -> None:
     assert json.loads(body({"noticeId": "x"}, 17)) == {"noticeId": "x", "notifyMs": 17}
+
+
+def test_what_is_said_once_is_said_once_however_long_a_recording_runs(
+    store: Store, app: App, make_spec: Make
+) -> None:
+    outbox, spec = Outbox(store.client, (app,)), make_spec()
+    name = f"tapefarm:asked:{spec.sid}:notice:file:a"
+    for _ in range(3):
+        outbox.add(spec, EventType.FILE_INFOS, {"fileList": "a"}, once="file:a")
+        assert store.client.ttl(name) > 30 * 86400
+        store.client.expire(name, 5)  # days later
+    assert len(outbox.due(2**40, 10)) == 1
+    assert store.client.ttl(f"tapefarm:sequence:{spec.sid}") > 30 * 86400

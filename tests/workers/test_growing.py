@@ -137,6 +137,49 @@ def test_what_is_listed_told_and_reported(
     assert row["sha256"] == hashlib.sha256(whole).hexdigest()
 
 
+def test_the_end_of_a_file_is_many_steps_that_let_others_pass(
+    s3: S3Server, uploader: Uploader, made: MakeMix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[list[int]] = []
+    step, part = Uploader._step, Multipart.part
+
+    def stepping(*args: Any) -> bool:
+        sent.append([])
+        return step(*args)
+
+    def sending(self: Multipart, key: str, upload: str, number: int, data: bytes) -> Any:
+        sent[-1].append(number)
+        return part(self, key, upload, number, data)
+
+    monkeypatch.setattr(Uploader, "_step", stepping)
+    monkeypatch.setattr(Multipart, "part", sending)
+    mix = made()
+    for number in range(4):
+        mix.cut(number, 70_000, final=number == 3)
+    uploader.upload(SID, "")
+    assert sent == [[2], [3], [4], [1, 5]]
+    assert s3.content(mp4()) == mix.whole(range(4))
+
+
+def test_a_bucket_that_takes_no_part_before_the_first_gets_all_at_the_end(
+    s3: S3Server, uploader: Uploader, made: MakeMix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, taken = Multipart.part, []
+
+    def in_order(self: Multipart, key: str, upload: str, number: int, data: bytes) -> Any:
+        if number != len(taken) + 1:
+            raise StorageUnavailable("no room for what comes later")
+        taken.append(number)
+        return part(self, key, upload, number, data)
+
+    monkeypatch.setattr(Multipart, "part", in_order)
+    mix = made()
+    for number in range(4):
+        mix.cut(number, 70_000, final=number == 3)
+        uploader.upload(SID, "")
+    assert s3.content(mp4()) == mix.whole(range(4))
+
+
 def test_slices_out_of_order_wait_for_those_before(
     s3: S3Server, uploader: Uploader, made: MakeMix
 ) -> None:
@@ -151,7 +194,7 @@ def test_slices_out_of_order_wait_for_those_before(
 def test_a_new_file_begins_at_a_slice_and_the_one_before_is_delivered(
     s3: S3Server, store: Store, uploader: Uploader, made: MakeMix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("media.mux.rotation.LARGEST", 10_000_000 + 210_000)
+    monkeypatch.setattr("media.mux.file_numbers.LARGEST", 10_000_000 + 210_000)
     mix = made()
     for number in range(8):
         mix.cut(number, 70_000, final=number == 7)
@@ -195,7 +238,7 @@ def test_dying_at_any_step_leaves_one_whole_file(
     name: str,
     after: bool,
 ) -> None:
-    monkeypatch.setattr("media.mux.rotation.LARGEST", 10_000_000 + 210_000)
+    monkeypatch.setattr("media.mux.file_numbers.LARGEST", 10_000_000 + 210_000)
     mix, done = made(), getattr(owner, name)
     lives = [0, 1, 2, 4]  # how often the step is done before the next one dies at it
 

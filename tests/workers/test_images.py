@@ -27,7 +27,7 @@ from workers.cutter import images as images_module
 from workers.cutter.fetch import Fetcher, Unfetchable, Unusable
 from workers.cutter.images import Images, without_query
 from workers.cutter.plan import image_urls
-from workers.job.spec import Mode, RecordingSpec, Subscription
+from workers.job.spec import Mode, RecordingSpec
 
 MOST = 100_000  # bytes
 
@@ -376,5 +376,4 @@ def test_a_slice_asks_for_the_images_of_the_looks_it_has(
     spec = make_spec(look=look("a"))
     assert [asked(spec, n) for n in range(3)] == [{"a", "b"}, {"b", "c"}, {"c", "d"}]
     assert asked(make_spec(look=look("a"), mode=Mode.INDIVIDUAL), 0) == set()
-    sound = Subscription(video=False)
-    assert asked(make_spec(look=look("a"), subscription=sound), 0) == set()
+    assert asked(make_spec(look=look("a"), video=False), 0) == set()

@@ -1,4 +1,4 @@
-"""Live work goes before what is cut again: real Redis, a real worker."""
+"""Live work goes before recuts: real Redis, a real worker."""
 
 import subprocess
 import sys
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from workers.engine import CUT, RECUT, REUPLOAD, UPLOAD, Queues, make
+from workers.engine import CUT, RECUT, UPLOAD, UPLOAD_RECUT, Queues, make
 from workers.store.store import Store
 
 pytestmark = pytest.mark.server
 
 WAITING = 50
-LIVE, AGAIN = "1" * 32, "2" * 32
+LIVE, MADE = "1" * 32, "2" * 32
 Ask = Callable[..., None]
 
 
@@ -33,7 +33,7 @@ def worker(redis_url: str, queue: str, then: str) -> Iterator[Callable[[], str]]
 
 
 @pytest.mark.parametrize(
-    ("queue", "then"), [(CUT, RECUT), (UPLOAD, REUPLOAD)], ids=["cuts", "uploads"]
+    ("queue", "then"), [(CUT, RECUT), (UPLOAD, UPLOAD_RECUT)], ids=["cuts", "uploads"]
 )
 def test_a_live_one_goes_before_fifty_that_wait(
     store: Store, redis_url: str, queue: str, then: str
@@ -41,10 +41,10 @@ def test_a_live_one_goes_before_fifty_that_wait(
     queues = Queues(make(redis_url))
     ask: Ask = queues.cut if queue == CUT else queues.upload  # type: ignore[assignment]
     for number in range(WAITING):
-        ask(AGAIN, number, again=True)
+        ask(MADE, number, recut=True)
     assert (store.queue_depth(queue), store.queue_depth(then)) == (0, WAITING)
     with worker(redis_url, queue, then) as next_one:
-        assert [next_one() for _ in range(3)] == [AGAIN] * 3
+        assert [next_one() for _ in range(3)] == [MADE] * 3
         for round_ in range(5):
             ask(LIVE, round_)
             order = [next_one() for _ in range(3)]
@@ -54,13 +54,13 @@ def test_a_live_one_goes_before_fifty_that_wait(
         ask(LIVE, 99)
         assert [next_one() for _ in range(4)].count(LIVE) == 2
         rest = [next_one() for _ in range(WAITING - 3 - 10 - 2)]
-        assert rest == [AGAIN] * len(rest)
+        assert rest == [MADE] * len(rest)
 
 
 def test_when_both_wait_all_live_ones_go_first(store: Store, redis_url: str) -> None:
     queues = Queues(make(redis_url))
     for number in range(WAITING):
-        queues.cut(AGAIN, number, again=True)
+        queues.cut(MADE, number, recut=True)
         queues.cut(LIVE, number)
     with worker(redis_url, CUT, RECUT) as next_one:
-        assert [next_one() for _ in range(2 * WAITING)] == [LIVE] * WAITING + [AGAIN] * WAITING
+        assert [next_one() for _ in range(2 * WAITING)] == [LIVE] * WAITING + [MADE] * WAITING

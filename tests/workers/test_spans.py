@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.mux import rotation
+from media.mux import file_numbers
 from workers.storage.multipart import SMALLEST_PART
 from workers.uploader import spans
-from workers.uploader.content import Content
+from workers.uploader.content import Content, Payload
 from workers.uploader.turns import Turns
 
 MOST_PARTS = 10_000  # that S3 takes
 heads = st.integers(1, 20_000_000)
-payloads = st.integers(1, rotation.LARGEST)
+payloads = st.integers(1, file_numbers.LARGEST)
 
 
 @given(heads, payloads, st.booleans())
@@ -60,7 +60,7 @@ def test_a_file_in_pieces_reads_as_a_whole(
         paths = [Path(folder) / str(i) for i in range(len(rows))]
         for path, row in zip(paths, rows, strict=True):
             path.write_bytes(row)
-        content = Content(head, [(path, len(row)) for path, row in zip(paths, rows, strict=True)])
+        content = Content(head, [Payload(*one) for one in zip(paths, map(len, rows), strict=True)])
         assert content.size == len(whole)
         assert content.read(begin - len(head), end - len(head)) == whole[begin:end]
         assert content.sha256() == hashlib.sha256(whole).hexdigest()
@@ -103,6 +103,23 @@ def test_each_gets_one_step_and_then_the_next_one_does() -> None:
     turns = Turns(step, at_once=1)
     turns.ask("a")
     assert seen == ["a", "b", "a", "b", "a", "b"]
+
+
+def test_who_may_wait_has_a_turn_when_there_is_nobody_else() -> None:
+    seen: list[str] = []
+
+    def step(sid: str) -> bool:
+        if not seen:
+            turns.ask("recut 2", later=True)
+            turns.ask("live 1")
+            turns.ask("live 2")
+        seen.append(sid)
+        return seen.count(sid) < 2
+
+    turns = Turns(step, at_once=1)
+    turns.ask("recut 1", later=True)
+    live = ["live 1", "live 2"] * 2
+    assert seen == ["recut 1", *live, "recut 2", "recut 1", "recut 2"]
 
 
 def test_one_that_cannot_be_looked_after_does_not_hold_up_the_others() -> None:

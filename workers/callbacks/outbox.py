@@ -49,7 +49,10 @@ class Outbox:
 
     def _first(self, sid: str, once: str) -> bool:
         key = keys.asked(sid, f"notice:{once}")
-        return bool(self._client.set(key, "1", nx=True, ex=keys.KEPT_S))
+        with self._client.pipeline() as pipe:
+            pipe.set(key, "1", nx=True)
+            pipe.expire(key, keys.RESOURCE_KEPT_S)  # who asks at all goes on asking
+            return bool(pipe.execute()[0])
 
     def _add(self, spec: RecordingSpec, event: EventType, details: Mapping[str, Any]) -> None:
         now = now_ns()
@@ -57,7 +60,7 @@ class Outbox:
         rows = notice.envelope(spec, event, details, sequence, now)
         key = keys.callback(rows["noticeId"])
         with self._client.pipeline() as pipe:
-            pipe.expire(keys.sequence(spec.sid), keys.KEPT_S)
+            pipe.expire(keys.sequence(spec.sid), keys.RESOURCE_KEPT_S)
             pipe.hset(key, mapping={"app": spec.app_id, "notice": json.dumps(rows), "attempts": 0})
             pipe.expire(key, _KEPT_S)
             pipe.zadd(keys.OUTBOX, {rows["noticeId"]: now / 1e9})

@@ -1,5 +1,6 @@
 """Makes the segments of a slice and hands them to the uploaders."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,8 +31,10 @@ from workers.job.errors import NotFound
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.state import ON_AIR, TERMINAL
 from workers.metrics.metrics import Metrics
+from workers.spool.damage import DamagedPieces, Harm, crc_of, slice_of
 from workers.spool.spool import Closed, Folder, SegmentFile, Spool, StoredPiece, Unit
-from workers.store.store import Row, Store
+from workers.store.row import Row
+from workers.store.store import Store
 
 _RECORDER, _FAILED = 0, 1  # module; the RTC SDK's ERR_FAILED (reference §7.3, §7.5)
 _LOCK_S = 10.0  # a dead cutter's slice is free again after this
@@ -70,7 +73,9 @@ class Cutter:
             spec = self._store.spec(sid)
         except NotFound:
             return  # ended long ago
-        if spec.mode is Mode.MIX and self._is_early(spec, number):
+        if number in DamagedPieces(self._spool.folder(sid)).slices():
+            self._mend(spec, number)
+        elif spec.mode is Mode.MIX and self._is_early(spec, number):
             self._fetch_ahead(spec)
         elif spec.mode is Mode.MIX:
             with self._store.locked(f"cut:{sid}:{number}", ttl_s=_LOCK_S, wait_s=0) as held:
@@ -98,13 +103,13 @@ class Cutter:
         return found
 
     def _cut_next(self, spec: RecordingSpec, number: int) -> None:
-        """Cut one slice of what is cut again, and ask for the next: live cuts go in between."""
+        """Cut one slice of a recut, and ask for the next: live ones go in between."""
         with self._store.locked(f"cut:{spec.sid}", ttl_s=_LOCK_S, wait_s=0) as held:
             if not held or next(self._missing(spec.sid), None) != number:
                 return
             self._cut(spec, number)
         if self._wanted(spec.sid, self._spool.folder(spec.sid), number + 1) is not None:
-            self._queues.cut(spec.sid, number + 1, again=True)
+            self._queues.cut(spec.sid, number + 1, recut=True)
 
     def _missing(self, sid: str) -> Iterator[int]:
         """Slices that the tape holds and that are not cut, as long as there are any."""
@@ -138,9 +143,9 @@ class Cutter:
             unit = self._make(spec, folder, *wanted, number)
         for segment in unit.segments:
             if not folder.delivered(segment.name):
-                self._queues.upload(spec.sid, segment.name, again=bool(spec.tape_of))
+                self._queues.upload(spec.sid, segment.name, recut=bool(spec.tape_of))
         if unit.final or not unit.segments:
-            self._queues.deliver(spec.sid, again=bool(spec.tape_of))
+            self._queues.deliver(spec.sid, recut=bool(spec.tape_of))
 
     def _make(
         self, spec: RecordingSpec, folder: Folder, row: Row, closed: Closed | None, number: int
@@ -150,13 +155,8 @@ class Cutter:
         final = closed is not None and number == closed.units - 1
         scratch = folder.scratch(number)
         try:
-            before = folder.unit(number - 1) if number else None
             tape = Tape(self._spool.folder(spec.tape_sid).tape)
-            urls = image_urls(spec, tape, piece)
-            images = self._images.have(folder.path, urls, self._settled(spec))
-            result = _media(
-                tape, spec, row.origin_ns, piece, before, final, scratch, images, self._encoder
-            )
+            result = self._media(tape, spec, folder, row.origin_ns, piece, final, scratch)
             if spec.quality_report:
                 quality = _quality(tape, spec, piece, final, result)
                 if quality is not None:
@@ -165,9 +165,9 @@ class Cutter:
             self._metrics.slices.labels(_output(spec), "failed").inc()
             raise
         segments = tuple(self._adopt(spec, folder, made) for made in result.segments)
-        pieces = tuple(
-            _adopt_piece(folder, made, f"{number:06d}-{i}") for i, made in enumerate(result.pieces)
-        )
+        pieces = tuple(_stored(made, f"{number:06d}-{i}") for i, made in enumerate(result.pieces))
+        for made, stored in zip(result.pieces, pieces, strict=True):
+            folder.adopt_piece(made.payload, made.index, stored.name)
         scratch.rmdir()
         unit = Unit(
             number=number,
@@ -184,6 +184,60 @@ class Cutter:
         self._tell(spec, unit)
         self._measure(spec, unit, time.monotonic() - began)
         return unit
+
+    def _mend(self, spec: RecordingSpec, number: int) -> None:
+        """Make the damaged pieces of a slice once more.
+
+        The same slice gives the same bytes, as long as its tape is there; others would not go with
+        those that the bucket has.
+        """
+        folder = self._spool.folder(spec.sid)
+        with self._store.locked(f"cut:{spec.sid}:{number}", ttl_s=_LOCK_S, wait_s=0) as held:
+            unit, row = folder.unit(number), self._store.row(spec.sid)
+            if not held or unit is None or row is None or row.state in TERMINAL:
+                return
+            damaged = DamagedPieces(folder)
+            names = [name for name in damaged.found() if slice_of(name) == number]
+            mended = self._made_again(spec, folder, row.origin_ns, unit, names)
+            for name in names:
+                damaged.note(name, Harm.MENDED if name in mended else Harm.LOST)
+            log.warning("a slice was cut once more", sid=spec.sid, slice=number, mended=mended)
+        self._queues.deliver(spec.sid, recut=bool(spec.tape_of))
+
+    def _made_again(
+        self, spec: RecordingSpec, folder: Folder, origin_ns: int, unit: Unit, names: list[str]
+    ) -> list[str]:
+        """Put the pieces of these names in their place again; returns those that are the same."""
+        part = Slice(unit.number, unit.start_ns, unit.end_ns)
+        scratch, mended = folder.scratch(unit.number), []
+        try:
+            tape = Tape(self._spool.folder(spec.tape_sid).tape)
+            result = self._media(tape, spec, folder, origin_ns, part, unit.final, scratch)
+            for made, before in zip(result.pieces, unit.pieces, strict=True):
+                if before.name in names and _stored(made, before.name) == before:
+                    folder.adopt_piece(made.payload, made.index, before.name)
+                    mended.append(before.name)
+        except Exception:  # logged with traceback
+            # Whatever it is, the file goes without them rather than that it is never finished.
+            log.exception("a slice cannot be cut once more", sid=spec.sid, slice=unit.number)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return mended
+
+    def _media(
+        self,
+        tape: Tape,
+        spec: RecordingSpec,
+        folder: Folder,
+        origin_ns: int,
+        part: Slice,
+        final: bool,
+        scratch: Path,
+    ) -> CutResult:
+        before = folder.unit(part.number - 1) if part.number else None
+        urls = image_urls(spec, tape, part)
+        images = self._images.have(folder.path, urls, self._settled(spec))
+        return _media(tape, spec, origin_ns, part, before, final, scratch, images, self._encoder)
 
     def _is_early(self, spec: RecordingSpec, number: int) -> bool:
         row = self._store.row(spec.sid)
@@ -268,18 +322,19 @@ class Cutter:
 
 
 def _output(spec: RecordingSpec) -> str:
-    """What metrics call it: what is cut again says nothing of how live cuts keep up."""
+    """What metrics call it: recuts say nothing of how live cuts keep up."""
     return "recut" if spec.tape_of else spec.mode.value
 
 
-def _adopt_piece(folder: Folder, made: PieceFile, name: str) -> StoredPiece:
-    folder.adopt_piece(made.payload, made.index, name)
+def _stored(made: PieceFile, name: str) -> StoredPiece:
     return StoredPiece(
         name=name,
         kind=made.kind,
         start_ns=made.start_ns,
         duration_s=made.duration_s,
         bytes=made.bytes,
+        payload_crc=crc_of(made.payload),
+        index_crc=crc_of(made.index),
         stretch=made.stretch,
         uid=made.uid,
         source=made.source.value if made.source else "",

@@ -32,15 +32,15 @@ def composite_spec(spec: RecordingSpec) -> CompositeSpec:
         wanted=spec.subscription.wanted,
         only=spec.only,
         audio_profile=spec.audio_profile,
-        audio=spec.media.audio,
-        video=spec.media.video,
+        audio=spec.audio,
+        video=spec.video,
         mp4=spec.mp4,
     )
 
 
 def image_urls(spec: RecordingSpec, tape: Tape, piece: Slice) -> set[str]:
     """The images that a slice may show."""
-    if spec.mode is not Mode.MIX or not spec.media.video:
+    if spec.mode is not Mode.MIX or not spec.video:
         return set()
     if not spec.follow:
         return set(spec.look.urls)

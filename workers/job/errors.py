@@ -27,8 +27,8 @@ class NoCapacity(FarmError):
     retryable = True
 
 
-class BadCut(FarmError):
-    """A recording cannot be cut again like this."""
+class BadRecut(FarmError):
+    """There can be no such recut."""
 
     blame = Blame.CUSTOMER
 
@@ -37,7 +37,7 @@ class BadCut(FarmError):
 
 
 class NoTape(FarmError):
-    """The tape of a recording is gone: it cannot be cut again."""
+    """The tape of a recording is gone: there can be no recut."""
 
     blame = Blame.CUSTOMER
 
@@ -49,14 +49,22 @@ class NoTapeYet(FarmError):
 
 
 class SpoolUnseen(FarmError):
-    """A process that does not see the spool was asked for something of it."""
+    """A process was asked for something of the spool, which it does not see."""
 
 
-class TooManyCuts(FarmError):
-    """As many recordings are being cut from one tape as may be."""
+class TooManyRecuts(FarmError):
+    """As many recuts are being made from one tape as may be."""
 
     blame = Blame.CUSTOMER
     retryable = True
+
+
+class PieceDamaged(FarmError):
+    """The spool does not hold pieces of a growing file as they were cut."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(f"damaged in the spool: {', '.join(names[:10])}")
+        self.names = names
 
 
 class IllegalTransition(FarmError):

@@ -86,7 +86,9 @@ class RecordingSpec(Frozen):
     channel_url: str = Field(repr=False)  # its query may hold secrets
     token: SecretStr | None = None
     live: bool = False  # channelType 1: the audience alone counts as idle
-    audio: bool = True  # whether there may be sound at all (streamTypes)
+    # What there may be at any time (streamTypes).  A mix has all of it from its beginning, whoever
+    # is wanted then (reference §5.2): an update can bring in what start's lists left out (§2.9).
+    audio: bool = True
     video: bool = True
     subscription: Subscription = Subscription()  # at the start
     canvas: Canvas = Canvas()
@@ -102,19 +104,11 @@ class RecordingSpec(Frozen):
     storage: Storage
     limits: Limits = Limits()
     accepted_ns: int  # when the start call was accepted, Unix nanoseconds
-    # Of a recording that is cut again from the tape of another one (job/again.py):
+    # Of a recut, which is made from the tape of another recording (job/recut.py):
     tape_of: str = ""  # sid of the one that has the tape; "": it has its own
     tape_from_ns: int = 0  # where its timeline begins, on the slices' grid of that one
     follow: bool = True  # what updateLayout said while it was taped counts
     only: Wanted = EVERYBODY  # of those who were recorded
-
-    @property
-    def media(self) -> "Subscription | RecordingSpec":
-        """Whose ``audio`` and ``video`` say what there may be at any time.
-
-        What is not in a mix from its beginning cannot come into it.
-        """
-        return self.subscription if self.mode is Mode.MIX and not self.tape_of else self
 
     @property
     def grows(self) -> bool:

@@ -39,6 +39,7 @@ class RecordingStatus:
     slice_start_ms: int = 0  # Unix milliseconds of the first media; 0 before it
     no_data: bool = False  # it is over and nobody published anything
     tape_of: str = ""  # the recording whose tape it was cut from; "": its own
+    reason: str = ""  # why its tape was closed, or why it failed
 
     @property
     def ended(self) -> bool:
@@ -48,11 +49,11 @@ class RecordingStatus:
 
 @dataclass(frozen=True, slots=True)
 class TapeStatus:
-    """What a recording can be cut again from.  Times are Unix nanoseconds."""
+    """What recuts can be made from.  Times are Unix nanoseconds."""
 
     from_ns: int = 0  # from when on; 0: there is no tape (any more, or yet)
     until_ns: int = 0  # how long it is kept, once the recording has ended; 0: that is not known
-    cuts: tuple[str, ...] = ()  # recordings that were cut from it
+    recuts: tuple[str, ...] = ()  # made from it
 
 
 @dataclass(frozen=True, slots=True)

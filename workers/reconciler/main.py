@@ -5,6 +5,8 @@ import threading
 
 from workers.callbacks.deliver import Deliverer
 from workers.parts import Parts
+from workers.reconciler.failover import Failover
+from workers.reconciler.housekeeping import Housekeeping
 from workers.reconciler.reconciler import Reconciler
 from workers.settings import Settings
 
@@ -15,8 +17,18 @@ def run(settings: Settings) -> None:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    deliverer = Deliverer(parts.outbox, settings.apps, parts.metrics)
-    sending = threading.Thread(target=deliverer.run, args=(stop,), name="callbacks")
-    sending.start()
-    Reconciler(parts.store, parts.spool, parts.queues, parts.metrics, settings.farm_key).run(stop)
-    sending.join(timeout=15)
+    store, spool, queues, metrics = parts.store, parts.spool, parts.queues, parts.metrics
+    beside = {
+        "callbacks": Deliverer(parts.outbox, settings.apps, metrics).run,
+        "reconciler": Reconciler(store, spool, queues, parts.outbox, metrics).run,
+        "housekeeping": Housekeeping(store, spool, metrics, settings.farm_key).run,
+    }
+    threads = [
+        threading.Thread(target=run, args=(stop,), name=name, daemon=True)
+        for name, run in beside.items()
+    ]
+    for thread in threads:
+        thread.start()
+    Failover(store, queues).run(stop)
+    for thread in threads:
+        thread.join(timeout=15)

@@ -29,8 +29,8 @@ def restore(store: Store, folder: Folder, farm_key: SecretStr) -> None:
         log.exception("a recording in the spool cannot be read", sid=folder.path.name)
         return
     if spec.tape_of:
-        log.warning("a recording that is cut again is known again", sid=spec.sid)
-        store.cuts.begin(spec)
+        log.warning("a recut that redis forgot is known again", sid=spec.sid)
+        store.recuts.begin(spec)
         return
     closed, kept = folder.closed(), TapeFolder(folder).kept()
     if closed is not None and kept is not None:
@@ -57,7 +57,10 @@ def restore(store: Store, folder: Folder, farm_key: SecretStr) -> None:
 
 def _remember(store: Store, spec: RecordingSpec, closed: Closed, kept: Kept) -> None:
     """It has ended; its tape is still there."""
-    store.cuts.remember(
+    # First, because what is remembered says how long its files are remembered.
+    for file in kept.files:
+        store.save_file(spec.sid, FileEntry(**file))
+    store.recuts.remember(
         spec,
         (kept.until_ns - kept.delivered_ns) // NS,
         origin_ns=closed.origin_ns,
@@ -65,5 +68,3 @@ def _remember(store: Store, spec: RecordingSpec, closed: Closed, kept: Kept) -> 
         end_ns=closed.end_ns,
         delivered_ns=kept.delivered_ns,
     )
-    for file in kept.files:
-        store.save_file(spec.sid, FileEntry(**file))

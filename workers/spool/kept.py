@@ -1,9 +1,9 @@
-"""Tapes that are cut again: who still needs one, and until when it is kept.
+"""Tapes that recuts are made from: who still needs one, and until when it is kept.
 
-A recording that is cut again reads the tape in the folder of another one.  It is noted there in
-``cuts/`` before it is taken in and until it is delivered; as long as any note is there nobody
-removes the tape.  Notes are made, and the end of a tape is decided on, under the lock
-``deliver:<sid>`` of the recording that has the tape.
+A recut reads the tape in the folder of another recording.  It is noted there in ``recuts/`` before
+it is taken in and until it is delivered; as long as any note is there nobody removes the tape.
+Notes are made, and the end of a tape is decided on, under the lock ``deliver:<sid>`` of the
+recording that has the tape.
 """
 
 import shutil
@@ -19,8 +19,8 @@ from workers.spool.document import Stored, read, write
 from workers.spool.spool import Folder, Unit
 
 _SLICE_NS = SLICE_SECONDS * 1_000_000_000
-# What a kept tape can be cut again from; all the rest of a folder is in the bucket.
-_LASTING = frozenset({"tape", "cuts", "spec.json", "closed.json", "kept.json"})
+# What recuts can be made from; all the rest of a folder is in the bucket.
+_LASTING = frozenset({"tape", "recuts", "spec.json", "closed.json", "kept.json"})
 
 
 class Kept(Stored):
@@ -32,37 +32,37 @@ class Kept(Stored):
 
 
 class TapeFolder:
-    """A recording's folder as others see it who cut its tape again."""
+    """A recording's folder as recuts of it see it."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self._cuts = folder.path / "cuts"
+        self._recuts = folder.path / "recuts"
         self._kept = folder.path / "kept.json"
 
     def there(self) -> bool:
         """Whether there is a tape."""
         return self.folder.tape.is_dir()
 
-    def cuts(self) -> list[str]:
-        """The recordings that are being cut from this tape."""
+    def recuts(self) -> list[str]:
+        """Those that are being made from this tape."""
         try:
-            names = [path.name for path in self._cuts.iterdir()]
+            names = [path.name for path in self._recuts.iterdir()]
         except FileNotFoundError:
             return []
         return sorted(name for name in names if not name.startswith("."))
 
-    def begin_cut(self, sid: str) -> None:
+    def begin_recut(self, sid: str) -> None:
         """From now on the tape stays for this one."""
-        write(self._cuts / sid, b"")
+        write(self._recuts / sid, b"")
 
-    def end_cut(self, sid: str) -> None:
+    def end_recut(self, sid: str) -> None:
         """It needs the tape no more.  Idempotent."""
-        (self._cuts / sid).unlink(missing_ok=True)
+        (self._recuts / sid).unlink(missing_ok=True)
 
     def noted_for_s(self, sid: str) -> float:
-        """How long ago a cut was noted, seconds; 0 if it is not."""
+        """How long ago a recut was noted, seconds; 0 if it is not."""
         try:
-            return time.time() - (self._cuts / sid).stat().st_mtime
+            return time.time() - (self._recuts / sid).stat().st_mtime
         except FileNotFoundError:
             return 0.0
 
@@ -84,10 +84,17 @@ class TapeFolder:
             else:
                 path.unlink(missing_ok=True)
 
+    def leave(self) -> None:
+        """Its recording has ended: forget all of it but a tape that is kept.  Idempotent."""
+        if self.kept() is None:
+            self.folder.remove()
+        else:
+            self.thin()
+
     def overdue(self, now_ns: int) -> bool:
         """Whether nobody needs the tape any more, and its time is over."""
         kept = self.kept()
-        return kept is not None and now_ns >= kept.until_ns and not self.cuts()
+        return kept is not None and now_ns >= kept.until_ns and not self.recuts()
 
     def first_part(self) -> PartManifest | None:
         """The oldest from which on nothing was deleted; None if there is none.

@@ -11,10 +11,11 @@
     <root>/<sid>/files/<name>            segments that wait for the bucket
     <root>/<sid>/pieces/<name>.payload   and <name>.index: what a slice adds to a growing file; kept
                                          until the bucket has the whole file (decision 009)
+    <root>/<sid>/damaged/<piece>         pieces that are not what was cut, see damage.py
     <root>/<sid>/growing/<name>.json     Growing: how much of a growing file the bucket has
     <root>/<sid>/receipts/<name>.json    what the bucket has, verified
     <root>/<sid>/receipts.jsonl          many of them once more, to be read at once
-    <root>/<sid>/cuts/<sid>              recordings that are being cut from this tape, see kept.py
+    <root>/<sid>/recuts/<sid>            recuts that are being made from this tape, see kept.py
     <root>/<sid>/kept.json               Kept: the recording has ended, and its tape is kept
 
 What is written here is the truth about a recording's media; Redis only hints at it.  Every
@@ -75,6 +76,8 @@ class StoredPiece(Stored):
     start_ns: int
     duration_s: float
     bytes: int  # of the payload
+    payload_crc: int | None = None  # CRC-32 of each file; None: not known
+    index_crc: int | None = None
     stretch: str = ""  # WebM: which file it belongs to
     uid: str = "0"  # WebM: whose media
     source: str = ""

@@ -16,15 +16,18 @@ orders:{sid}:{kind}       list    changes asked for while it runs (job/order.py)
                                   end, the oldest dropped; until its tape is closed
 finished:{sid}            list    one token once delivered, for a waiting stop call; a minute
 files:{sid}               hash    playlists and MP4 files in the bucket: object key -> FileEntry as
-                                  JSON; 31 days
-cuts:{sid}                set     sids of recordings that were cut from this one's tape; 31 days
+                                  JSON; as long as the recording is remembered
+recuts:{sid}              set     sids of recuts that were made from this recording's tape; as long
+                                  as the recording is remembered
 report:{sid}              string  quality report of an ended recording, JSON; 3 days
-asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds
+asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds.  A notice that is
+                                  sent once was; 31 days after it was last asked for
 lock:{name}               string  locks of cutters and uploaders; seconds, renewed while held
 outbox                    zset    callback ids by the time they are due
 callback:{id}             hash    one callback: app, url, body, attempts; until delivered
                                   or given up
-sequence:{sid}            string  number of the next callback of a recording; 3 days
+sequence:{sid}            string  number of the next callback of a recording; 31 days after the
+                                  last one
 ========================  ======  =========================================================
 
 Channel ``stops`` carries the sid of each recording that was asked to stop or to change.
@@ -83,9 +86,9 @@ def files(sid: str) -> str:
     return f"{PREFIX}files:{sid}"
 
 
-def cuts(sid: str) -> str:
-    """What was cut again from a recording's tape."""
-    return f"{PREFIX}cuts:{sid}"
+def recuts(sid: str) -> str:
+    """What was made from a recording's tape."""
+    return f"{PREFIX}recuts:{sid}"
 
 
 def report(sid: str) -> str:

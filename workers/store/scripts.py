@@ -105,15 +105,15 @@ redis.call('DEL', unpack(KEYS, 3))
 return 1
 """
 
-# KEYS rec, active, on_air, finished   ARGV sid, now_ns, rec_ttl, finished_ttl, then pairs
-#   from-state, to-state
+# KEYS rec, active, on_air, finished, files, recuts   ARGV sid, now_ns, rec_ttl, finished_ttl, then
+#   pairs from-state, to-state
 # 1 ended, and who waits for it is told; 0 the event does not fit the state
 FINISH = """
 local state = redis.call('HGET', KEYS[1], 'state')
 for i = 5, #ARGV, 2 do
   if ARGV[i] == state then
     redis.call('HSET', KEYS[1], 'state', ARGV[i + 1], 'delivered_ns', ARGV[2])
-    redis.call('EXPIRE', KEYS[1], ARGV[3])
+    for _, key in ipairs({KEYS[1], KEYS[5], KEYS[6]}) do redis.call('EXPIRE', key, ARGV[3]) end
     redis.call('SREM', KEYS[2], ARGV[1])
     redis.call('SREM', KEYS[3], ARGV[1])
     redis.call('DEL', KEYS[4])
@@ -135,13 +135,14 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 return 'ok'
 """
 
-# KEYS rec, active, on_air, claim   ARGV sid, '1' if it needs a recorder, claim_ttl, then field,
-#   value, …
+# KEYS rec, active, on_air, claim, recuts   ARGV sid, '1' if it needs a recorder, claim_ttl, then
+#   field, value, …
 # 1 Redis knows the recording again; 0 it had not forgotten it
 RESTORE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 4))
 redis.call('SADD', KEYS[2], ARGV[1])
+redis.call('PERSIST', KEYS[5])
 if ARGV[2] == '1' then
   redis.call('SADD', KEYS[3], ARGV[1])
   redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[3])
@@ -149,23 +150,26 @@ end
 return 1
 """
 
-# KEYS rec, active, cuts   ARGV sid, cuts_ttl, then field, value, …
-# 1 a recording that is cut from the tape of another one is taken in; 0 it was already
-BEGIN_CUT = """
+# KEYS rec, active, recuts, rec of the tape   ARGV sid, recuts_ttl, then field, value, …
+# 1 a recut is taken in; 0 it was already.  The set lives as long as the recording that has the tape
+# is remembered; recuts_ttl is for one that is not known (any more, or yet).
+BEGIN_RECUT = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 3))
 redis.call('SADD', KEYS[2], ARGV[1])
 redis.call('SADD', KEYS[3], ARGV[1])
-redis.call('EXPIRE', KEYS[3], ARGV[2])
+local ttl = redis.call('TTL', KEYS[4])
+if ttl == -2 then ttl = ARGV[2] end
+if ttl ~= -1 then redis.call('EXPIRE', KEYS[3], ttl) end
 return 1
 """
 
-# KEYS rec   ARGV ttl, then field, value, …
+# KEYS rec, files, recuts   ARGV ttl, then field, value, …
 # 1 Redis knows a recording again that has ended; 0 it had not forgotten it
 REMEMBER = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-redis.call('EXPIRE', KEYS[1], ARGV[1])
+for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[1]) end
 return 1
 """
 

@@ -5,45 +5,24 @@ spool holds is the truth about its media.
 """
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
 import redis
 from pydantic import SecretStr
-from redis.exceptions import LockError, RedisError
-from redis.lock import Lock
 
-from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StoreUnavailable
+from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound
 from workers.job.sealed import seal, unseal
 from workers.job.spec import RecordingSpec
 from workers.job.state import ON_AIR, TERMINAL, Event, State, allowed
 from workers.job.status import FileEntry
 from workers.store import keys, scripts
 from workers.store.connect import our_errors
-from workers.store.cuts import Cuts
+from workers.store.lock import locked
 from workers.store.orders import Orders
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One recording as it stands in Redis.  Times are Unix nanoseconds, 0 when not yet known."""
-
-    sid: str
-    state: State
-    fence: int
-    owner: str
-    accepted_ns: int
-    origin_ns: int  # where its timeline begins
-    stop_ns: int  # when it was asked to stop
-    end_ns: int  # where its timeline ends, once the tape is closed
-    reason: str  # why the tape was closed
-    units_sealed: int  # slices that the tape holds whole
-    delivered_ns: int
-    no_data: bool  # the tape was closed without any media
-    tape_of: str = ""  # which recording's tape this one is cut from; "": its own
+from workers.store.recuts import Recuts
+from workers.store.row import Row, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +62,7 @@ class Store:
     def __init__(self, client: redis.Redis, farm_key: SecretStr) -> None:
         self.client = client
         self.orders = Orders(client, farm_key)
-        self.cuts = Cuts(client, farm_key)
+        self.recuts = Recuts(client, farm_key)
         self._farm_key = farm_key
         self._start = client.register_script(scripts.START)
         self._claim = client.register_script(scripts.CLAIM)
@@ -260,6 +239,7 @@ class Store:
                         keys.ACTIVE,
                         keys.ON_AIR,
                         keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
+                        keys.recuts(spec.sid),
                     ],
                     args=[
                         spec.sid,
@@ -293,19 +273,7 @@ class Store:
         """A recording, or None."""
         with our_errors():
             raw = self.client.hgetall(keys.recording(sid))
-        if "state" not in raw:
-            return None
-        text = {str(name): str(value) for name, value in raw.items()}
-        number = {name: int(text.get(name) or 0) for name in _NUMBERS}
-        return Row(
-            sid=sid,
-            state=State(text["state"]),
-            owner=text.get("owner", ""),
-            reason=text.get("reason", ""),
-            no_data=text.get("no_data", "") == "1",
-            tape_of=text.get("tape_of", ""),
-            **number,
-        )
+        return read(sid, {str(name): str(value) for name, value in raw.items()})
 
     def spec(self, sid: str) -> RecordingSpec:
         """What was asked for.  Raises NotFound."""
@@ -320,6 +288,11 @@ class Store:
         with our_errors():
             return sorted(str(sid) for sid in self.client.smembers(keys.ACTIVE))
 
+    def on_air(self) -> list[str]:
+        """Recordings that hold a recorder slot."""
+        with our_errors():
+            return sorted(str(sid) for sid in self.client.smembers(keys.ON_AIR))
+
     def leased(self, sid: str) -> bool:
         """Whether a recorder holds it now."""
         with our_errors():
@@ -327,10 +300,8 @@ class Store:
 
     def save_file(self, sid: str, file: FileEntry) -> None:
         """A playlist or an MP4 stands in the bucket."""
-        with our_errors(), self.client.pipeline() as pipe:
-            pipe.hset(keys.files(sid), file.name, json.dumps(asdict(file)))
-            pipe.expire(keys.files(sid), keys.RESOURCE_KEPT_S)
-            pipe.execute()
+        with our_errors():
+            self.client.hset(keys.files(sid), file.name, json.dumps(asdict(file)))
 
     def files(self, sid: str) -> list[FileEntry]:
         """The playlists and MP4 files that stand in the bucket, by name."""
@@ -352,18 +323,27 @@ class Store:
     def finish(self, sid: str, event: Event, at_ns: int, *, tape_s: int = 0) -> bool:
         """End a recording; True for the one caller who did it.
 
-        ``tape_s``: for how long its tape is kept, and so long it is remembered, too.
+        ``tape_s``: for how long its tape is kept, and so long it is remembered, with its files and
+        recuts.
         """
         with our_errors():
             return bool(
                 self._finish(
-                    keys=[keys.recording(sid), keys.ACTIVE, keys.ON_AIR, keys.finished(sid)],
+                    keys=[
+                        *(keys.recording(sid), keys.ACTIVE, keys.ON_AIR, keys.finished(sid)),
+                        *(keys.files(sid), keys.recuts(sid)),
+                    ],
                     args=[
                         *(sid, at_ns, keys.KEPT_S + tape_s, keys.FINISHED_KEPT_S),
                         *_pairs(event),
                     ],
                 )
             )
+
+    def tape_kept_s(self, sid: str) -> int:
+        """For how long the tape of an ended recording is kept from now on, seconds; see finish."""
+        with our_errors():
+            return max(0, int(self.client.ttl(keys.recording(sid))) - keys.KEPT_S)
 
     def ask_once(self, sid: str, work: str, ttl_s: float) -> bool:
         """True for the first who asks within the time; keeps the queues free of repetitions."""
@@ -376,54 +356,9 @@ class Store:
         with our_errors():
             return int(self.client.llen(keys.celery_queue(queue)))
 
-    @contextmanager
-    def locked(self, name: str, *, ttl_s: float, wait_s: float) -> Iterator[bool]:
-        """Hold a lock; yields False when it could not be had in time.
-
-        It is kept for as long as the work takes; the ``ttl_s`` only says how soon others may go
-        on when this process dies.
-        """
-        lock = self.client.lock(
-            keys.lock(name), timeout=ttl_s, blocking_timeout=wait_s, sleep=0.02, thread_local=False
-        )
-        with our_errors():
-            held = lock.acquire()
-        done = threading.Event()
-        if held:
-            keep = threading.Thread(target=_keep, args=(lock, ttl_s / 3, done), daemon=True)
-            keep.start()
-        try:
-            yield held
-        finally:
-            done.set()
-            if held:
-                try:
-                    lock.release()
-                except LockError:
-                    pass  # it lapsed: whoever holds it now must not be disturbed
-                except RedisError as exc:
-                    raise StoreUnavailable("lock not released") from exc
-
-
-def _keep(lock: Lock, every_s: float, done: threading.Event) -> None:
-    while not done.wait(every_s):
-        try:
-            lock.reacquire()
-        except LockError:
-            return  # it is given back, or lapsed while we could not renew it
-        except RedisError:
-            continue  # Redis is away, and nobody else can have the lock
-
-
-_NUMBERS = (
-    "fence",
-    "accepted_ns",
-    "origin_ns",
-    "stop_ns",
-    "end_ns",
-    "units_sealed",
-    "delivered_ns",
-)
+    def locked(self, name: str, *, ttl_s: float, wait_s: float) -> AbstractContextManager[bool]:
+        """Hold a lock, see :func:`workers.store.lock.locked`."""
+        return locked(self.client, name, ttl_s=ttl_s, wait_s=wait_s)
 
 
 def is_on_air(state: State) -> bool:

@@ -1,21 +1,47 @@
 """The bytes of a file that lies in pieces."""
 
+import errno
 import hashlib
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
+
+from workers.job.errors import PieceDamaged
 
 _AT_ONCE = 1024 * 1024  # bytes that are read together
+_DAMAGE = (errno.ENOENT, errno.EIO)  # what a file of a piece that is there for others never says
+
+
+class Payload(NamedTuple):
+    """What one piece gives to the file."""
+
+    path: Path
+    size: int  # bytes
+    crc: int | None = None  # CRC-32; None: not known
+
+
+@contextmanager
+def blaming(piece: str) -> Iterator[None]:
+    """Raises PieceDamaged for errors of a disk that does not give a piece back."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in _DAMAGE:
+            raise
+        raise PieceDamaged(piece) from exc
 
 
 class Content:
     """A head and payloads, read without ever holding all of them."""
 
-    def __init__(self, head: bytes, payloads: Sequence[tuple[Path, int]]) -> None:
+    def __init__(self, head: bytes, payloads: Sequence[Payload]) -> None:
         self._head = head
-        self._paths = [path for path, _ in payloads]
-        self._begins = list(accumulate((size for _, size in payloads), initial=0))
+        self._payloads = payloads
+        self._begins = list(accumulate((one.size for one in payloads), initial=0))
 
     @property
     def payload(self) -> int:
@@ -35,32 +61,39 @@ class Content:
     def read(self, begin: int, end: int) -> bytes:
         """Bytes of ``[begin, end)``, counted as in :mod:`workers.uploader.spans`.
 
-        Raises OSError, also for a payload that is shorter than it should be.
+        Raises PieceDamaged for a payload that is gone, or shorter than it should be, and OSError.
         """
         parts = [self._head[self.head + begin : self.head + min(end, 0)]] if begin < 0 else []
-        parts += self._payloads(max(begin, 0), end)
+        parts += self._read(max(begin, 0), end)
         return b"".join(parts)
 
-    def _payloads(self, begin: int, end: int) -> Iterator[bytes]:
+    def _read(self, begin: int, end: int) -> Iterator[bytes]:
         while begin < end:
             number = bisect_right(self._begins, begin) - 1
             until = min(end, self._begins[number + 1])
-            with self._paths[number].open("rb") as file:
+            path = self._payloads[number].path
+            with blaming(path.stem), path.open("rb") as file:
                 file.seek(begin - self._begins[number])
                 data = file.read(until - begin)
             if len(data) != until - begin:
-                raise OSError(f"{self._paths[number].name} ends too early")
+                raise PieceDamaged(path.stem)
             yield data
             begin = until
 
     def chunks(self) -> Iterator[bytes]:
-        """The whole file, some at a time."""
+        """The whole file, some at a time.  Raises PieceDamaged, also for bytes that are wrong."""
         yield self._head
-        for begin in range(0, self.payload, _AT_ONCE):
-            yield self.read(begin, min(begin + _AT_ONCE, self.payload))
+        for payload, begin in zip(self._payloads, self._begins, strict=False):
+            end, crc = begin + payload.size, 0
+            for at in range(begin, end, _AT_ONCE):
+                data = self.read(at, min(at + _AT_ONCE, end))
+                crc = zlib.crc32(data, crc)
+                yield data
+            if payload.crc not in (None, crc):
+                raise PieceDamaged(payload.path.stem)
 
     def sha256(self) -> str:
-        """Of the whole file, hex.
+        """Of the whole file, hex.  Raises PieceDamaged.
 
         The head comes first and is known last, so nothing of this can be done before the end.
         """

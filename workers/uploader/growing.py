@@ -4,30 +4,38 @@ While a recording runs, its MP4 is a multipart upload: parts are sent as pieces 
 the first, which begins with the head.  When the file ends, what is left and the head are sent: a
 few MB, however long the recording.
 
+A piece that is damaged is cut once more, see workers/spool/damage.py; its file waits for that, and
+no other one.
+
 Every step may be repeated, whoever died wherever: what is noted in the spool is never more than
 what the bucket has, and sending the same part twice changes nothing.
 """
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
+from media.errors import CutFailed
 from media.mux import matroska, mp4
 from media.mux.clusters import ClusterIndex
 from media.mux.piece import Index
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
+from workers.job.errors import PieceDamaged
 from workers.job.spec import RecordingSpec
 from workers.job.state import TERMINAL
 from workers.metrics.metrics import Metrics
-from workers.spool.spool import Delivery, Folder
+from workers.spool.damage import DamagedPieces, Harm, crc_of, slice_of
+from workers.spool.spool import Delivery, Folder, StoredPiece
 from workers.storage.s3 import Bucket
 from workers.store.store import Store
 from workers.uploader import growing_files, spans
-from workers.uploader.content import Content
+from workers.uploader.content import Content, Payload, blaming
 from workers.uploader.cut_units import CutUnits
 from workers.uploader.growing_files import GrowingFile
 from workers.uploader.parts_upload import PartsUpload
@@ -37,6 +45,8 @@ _READ_S = 120.0  # putting an object together may take its time
 # A bucket may be short of room for parts that it cannot put in their place yet (the embedded one
 # keeps them in memory): then they are sent at the end.
 _EARLY_READ_S = 60.0
+
+_Index = TypeVar("_Index")
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +59,15 @@ class Work:
     early: Span | None = None  # a part that can be sent already
     ends: bool = False  # what is left of it, and its head
     over: bool = False  # the bucket has it: its pieces can go
+
+    @property
+    def steps(self) -> bool:
+        """Whether a file that has ended is sent part by part, so that others come in between."""
+        return self.early is not None and self.file.closed
+
+    def at_once(self) -> "Work":
+        """All that is left of the file, for a bucket that takes no part before the first."""
+        return Work(self.file, ends=True)
 
 
 class Growth:
@@ -74,21 +93,25 @@ class Growth:
         return None if row is None or row.state in TERMINAL else work
 
     def _undelivered(self, spec: RecordingSpec, folder: Folder) -> Work | None:
-        files = growing_files.of(spec, self._units.of(folder))
+        harms = DamagedPieces(folder).all()
+        lost = [name for name, harm in harms.items() if harm is Harm.LOST]
+        files = growing_files.of(spec, self._units.of(folder), lost)
         for file in files:
+            if not file.pieces or any(harms.get(one.name) is Harm.FOUND for one in file.pieces):
+                continue  # there can be none, or a cutter is asked for what it needs
             if folder.delivered(file.name):
                 # At the end of a recording all its folder goes, and nobody need wait for that.
                 if not files[-1].closed and folder.piece_index(file.pieces[-1].name).exists():
                     return Work(file, over=True)
                 continue
-            if file.closed:
-                return Work(file, ends=True)
             growing = folder.growing(file.name)
             sent = {part.number for part in growing.parts}
             early = () if growing.in_order else spans.ahead(file.bytes)
             span = next((span for span in early if span.number not in sent), None)
             if span is not None:
                 return Work(file, early=span)
+            if file.closed:
+                return Work(file, ends=True)
         return None
 
     def do(self, spec: RecordingSpec, folder: Folder, work: Work) -> None:
@@ -96,6 +119,15 @@ class Growth:
         if work.over:
             folder.forget_growing(work.file.name, (piece.name for piece in work.file.pieces))
             return
+        try:
+            self._send(spec, folder, work)
+        except PieceDamaged as exc:
+            if not all(folder.cut(slice_of(name)) for name in exc.names):
+                raise  # it is the spool that is away
+            PartsUpload(Bucket(spec.storage), folder, work.file.name, self._metrics).discard()
+            _note(folder, exc.names)
+
+    def _send(self, spec: RecordingSpec, folder: Folder, work: Work) -> None:
         read_s = _EARLY_READ_S if work.early else _READ_S
         bucket, name = Bucket(spec.storage, read_s=read_s), work.file.name
         upload = PartsUpload(bucket, folder, name, self._metrics)
@@ -106,7 +138,7 @@ class Growth:
         content = _content(folder, work.file)
         with ThreadPoolExecutor(1, thread_name_prefix="sha256") as beside:
             sha256 = beside.submit(content.sha256)
-            receipt = upload.finish(content)
+            receipt = upload.finish(content, sha256.result)
             delivery = Delivery(size=receipt.size, etag=receipt.etag, sha256=sha256.result())
         self._metrics.uploads.labels("delivered").inc()
         self._metrics.upload_seconds.observe(time.monotonic() - began)
@@ -125,14 +157,30 @@ class Growth:
 
 
 def _content(folder: Folder, file: GrowingFile) -> Content:
-    """The whole file.  Raises CutFailed and OSError when its pieces are damaged."""
+    """The whole file.  Raises PieceDamaged and OSError."""
     created_ns = file.pieces[0].start_ns
-    paths = [folder.piece_index(piece.name) for piece in file.pieces]
-    if file.kind == "webm":
-        head = matroska.head([ClusterIndex.read(path) for path in paths], created_ns=created_ns)
-    else:
-        head = mp4.head([Index.read(path) for path in paths], created_ns=created_ns)
+    try:
+        if file.kind == "webm":
+            head = matroska.head(_indices(folder, file, ClusterIndex.read), created_ns=created_ns)
+        else:
+            head = mp4.head(_indices(folder, file, Index.read), created_ns=created_ns)
+    except CutFailed as exc:  # each can be read, and they do not go together
+        raise PieceDamaged(*(piece.name for piece in file.pieces)) from exc
     return Content(head, _payloads(folder, file))
+
+
+def _indices(folder: Folder, file: GrowingFile, read: Callable[[Path], _Index]) -> list[_Index]:
+    return [_index(folder.piece_index(piece.name), piece, read) for piece in file.pieces]
+
+
+def _index(path: Path, piece: StoredPiece, read: Callable[[Path], _Index]) -> _Index:
+    with blaming(piece.name):
+        if piece.index_crc not in (None, crc_of(path)):
+            raise PieceDamaged(piece.name)
+        try:
+            return read(path)
+        except CutFailed as exc:
+            raise PieceDamaged(piece.name) from exc
 
 
 def _payload(folder: Folder, file: GrowingFile) -> Content:
@@ -140,5 +188,18 @@ def _payload(folder: Folder, file: GrowingFile) -> Content:
     return Content(b"", _payloads(folder, file))
 
 
-def _payloads(folder: Folder, file: GrowingFile) -> list[tuple[Path, int]]:
-    return [(folder.piece_payload(piece.name), piece.bytes) for piece in file.pieces]
+def _payloads(folder: Folder, file: GrowingFile) -> list[Payload]:
+    return [
+        Payload(folder.piece_payload(piece.name), piece.bytes, piece.payload_crc)
+        for piece in file.pieces
+    ]
+
+
+def _note(folder: Folder, names: tuple[str, ...]) -> None:
+    """Remember damage: the reconciler asks for the slices; what was cut once more is lost."""
+    damaged = DamagedPieces(folder)
+    before = damaged.all()
+    for name in names:
+        harm = Harm.LOST if name in before else Harm.FOUND
+        damaged.note(name, harm)
+        log.error("a piece is damaged", sid=folder.path.name, piece=name, harm=harm.value)

@@ -1,9 +1,9 @@
 """Growing files as pure functions of what is cut."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
-from media.mux import rotation
+from media.mux import file_numbers
 from media.tape.model import Source
 from workers.job import naming
 from workers.job.spec import Mode, RecordingSpec
@@ -18,8 +18,9 @@ class GrowingFile:
 
     name: str
     track_type: TrackType
-    pieces: tuple[StoredPiece, ...]  # in order, at least one
+    pieces: tuple[StoredPiece, ...]  # in order; none: there can be no such file
     closed: bool  # nothing will be added
+    lost: tuple[StoredPiece, ...] = ()  # what it goes without
 
     @property
     def kind(self) -> str:
@@ -32,9 +33,21 @@ class GrowingFile:
         return sum(piece.bytes for piece in self.pieces)
 
 
-def of(spec: RecordingSpec, units: Sequence[Unit]) -> list[GrowingFile]:
-    """The growing files of a recording, in order, from its slices in order."""
-    return _webms(spec, units) if spec.webm else _mp4s(spec, units)
+def of(spec: RecordingSpec, units: Sequence[Unit], lost: Collection[str] = ()) -> list[GrowingFile]:
+    """The growing files of a recording, in order, from its slices in order.
+
+    ``lost`` names the pieces that they go without; names of files and their bounds stay the same.
+    """
+    files = _webms(spec, units) if spec.webm else _mp4s(spec, units)
+    return [_without(file, lost) for file in files] if lost else files
+
+
+def _without(file: GrowingFile, lost: Collection[str]) -> GrowingFile:
+    return replace(
+        file,
+        pieces=tuple(piece for piece in file.pieces if piece.name not in lost),
+        lost=tuple(piece for piece in file.pieces if piece.name in lost),
+    )
 
 
 def _webms(spec: RecordingSpec, units: Sequence[Unit]) -> list[GrowingFile]:
@@ -59,7 +72,7 @@ def _webm(spec: RecordingSpec, pieces: tuple[StoredPiece, ...], *, ended: bool) 
 def _mp4s(spec: RecordingSpec, units: Sequence[Unit]) -> list[GrowingFile]:
     rows = [(unit, piece) for unit in units for piece in unit.pieces if piece.kind == "mp4"]
     files: list[list[tuple[Unit, StoredPiece]]] = []
-    for row, number in zip(rows, rotation.files(piece for _, piece in rows), strict=True):
+    for row, number in zip(rows, file_numbers.files(piece for _, piece in rows), strict=True):
         if number == len(files):
             files.append([])
         files[number].append(row)

@@ -9,10 +9,10 @@ _THREADS = 4
 
 
 def run(settings: Settings) -> None:
-    """Consume the queue ``upload``, and what is cut again after it, until SIGTERM."""
+    """Consume the queue ``upload``, and ``upload_recut`` after it, until SIGTERM."""
     parts = Parts(settings)
     retention_s = settings.tape_retention_s
     uploader = Uploader(parts.store, parts.spool, parts.outbox, parts.metrics, retention_s)
     engine.consume(
-        parts.app, engine.UPLOAD, uploader.upload, threads=_THREADS, then=engine.REUPLOAD
+        parts.app, engine.UPLOAD, uploader.upload, threads=_THREADS, then=engine.UPLOAD_RECUT
     )

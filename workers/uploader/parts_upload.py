@@ -1,6 +1,7 @@
 """One growing file on its way to the bucket, part by part (decision 009)."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -49,13 +50,16 @@ class PartsUpload:
             self._note(Growing())
             raise StorageUnavailable(f"{self._name}: the bucket lost what was sent") from exc
 
-    def finish(self, content: Content) -> Receipt:
-        """Send what is missing, and have the file put together and verified."""
+    def finish(self, content: Content, checked: Callable[[], object]) -> Receipt:
+        """Send what is missing, and have the file put together and verified.
+
+        ``checked`` raises PieceDamaged, before anybody can see a file with wrong bytes.
+        """
         if content.size <= spans.PART_BYTES and not self._growing.upload:
             return self._put(content)
         for _ in range(_BEGINNINGS):
             try:
-                receipt = self._complete(content)
+                receipt = self._complete(content, checked)
             except UploadLost:
                 found = self._found()
                 if found is not None and found.size == content.size:
@@ -73,6 +77,15 @@ class PartsUpload:
                 return receipt
         raise StorageUnavailable(f"{self._name}: the bucket loses what is sent")
 
+    def discard(self) -> None:
+        """Forget what was sent: it may have wrong bytes, or not fit any more.
+
+        Raises StorageError.
+        """
+        if self._growing.upload:
+            self._multipart.abort(self._name, self._growing.upload)
+        self._note(Growing(in_order=self._growing.in_order))
+
     def _put(self, content: Content) -> Receipt:
         with tempfile.TemporaryDirectory(dir=self._folder.path) as scratch:
             path = Path(scratch) / "whole"
@@ -82,20 +95,21 @@ class PartsUpload:
         self._metrics.upload_bytes.inc(receipt.size)
         return receipt
 
-    def _complete(self, content: Content) -> Receipt:
+    def _complete(self, content: Content, checked: Callable[[], object]) -> Receipt:
         in_order = self._growing.in_order
         parts = spans.all_parts(content.head, content.payload, in_order=in_order)
         # In order: with the first one a bucket that waited for it can put the others in place.
         for span in parts:
             if span.number not in self._sent():
                 self._send(span, content)
+        checked()
         sent = self._sent()
         rows = [sent[span.number] for span in parts]
         return self._multipart.complete(self._name, self._growing.upload, rows)
 
     def _send(self, span: Span, content: Content) -> None:
-        self._begin()
         data = content.read(span.begin, span.end)
+        self._begin()
         part = self._multipart.part(self._name, self._growing.upload, span.number, data)
         self._metrics.upload_bytes.inc(part.size)
         row = SentPart(number=part.number, size=part.size, md5=part.md5, etag=part.etag)

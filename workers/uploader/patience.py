@@ -44,6 +44,11 @@ class Patience:
             self._pauses[key] = _Pause(pause.failures, now_s + _TRIAL_S, on_trial=True)
             return True
 
+    def is_needed(self, storage: Storage) -> bool:
+        """Whether it failed, and took nothing since."""
+        with self._lock:
+            return _key(storage) in self._pauses
+
     def failed(self, storage: Storage) -> None:
         """It did not take a file; several at the same time count once."""
         key, now_s = _key(storage), self._clock()

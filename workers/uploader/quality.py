@@ -10,6 +10,7 @@ from media.quality.book import Book
 from workers.job import naming
 from workers.job.spec import RecordingSpec
 from workers.spool.spool import Closed, Delivery, Folder, Unit
+from workers.uploader.growing_files import GrowingFile
 
 _TOGETHER = 20  # slices that are taken into the book at once
 MOST_FILES = 10_000  # listed in the copy that Redis keeps; about 2 MB
@@ -61,8 +62,24 @@ def _delivered(folder: Folder, unit: Unit) -> bool:
     return all(folder.delivered(segment.name) for segment in unit.segments)
 
 
+def lacks(spec: RecordingSpec, file: GrowingFile) -> list[Document]:
+    """What a file has not though it was recorded."""
+    return [
+        {
+            "name": spec.storage.prefix + file.name,
+            "from_ms": piece.start_ns // 1_000_000,
+            "duration_s": piece.duration_s,
+        }
+        for piece in file.lost
+    ]
+
+
 def document(
-    spec: RecordingSpec, closed: Closed, book: Book, receipts: Mapping[str, Delivery]
+    spec: RecordingSpec,
+    closed: Closed,
+    book: Book,
+    receipts: Mapping[str, Delivery],
+    lacking: Sequence[Document] = (),
 ) -> Document:
     """The report.  The same recording always gives the same."""
     own = naming.report(spec)
@@ -80,6 +97,7 @@ def document(
             if name != own
         ],
         "files_not_listed": 0,
+        "files_lack": list(lacking),
     }
 
 

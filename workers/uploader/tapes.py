@@ -29,7 +29,7 @@ class Tapes:
         if spec.tape_of or self.retention_s:
             return
         needs = [needed(folder, units)]
-        for sid in TapeFolder(folder).cuts():
+        for sid in TapeFolder(folder).recuts():
             cut = self._spool.folder(sid)
             needs.append(needed(cut, self._units.of(cut)))
         ranges = [one for need in needs for one in need.ranges]
@@ -45,7 +45,7 @@ class Tapes:
     ) -> None:
         """Note that the tape stays when the recording ends now, if it does."""
         tape = TapeFolder(folder)
-        if spec.tape_of or not closed.units or not (self.retention_s or tape.cuts()):
+        if spec.tape_of or not closed.units or not (self.retention_s or tape.recuts()):
             return
         until_ns = at_ns + self.retention_s * NS
         rows = tuple(asdict(file) for file in files)
@@ -54,9 +54,5 @@ class Tapes:
     def leave(self, spec: RecordingSpec, folder: Folder) -> None:
         """The recording has ended: forget all of it but a tape that is kept."""
         if spec.tape_of:
-            TapeFolder(self._spool.folder(spec.tape_of)).end_cut(spec.sid)
-        tape = TapeFolder(folder)
-        if tape.kept() is None:
-            folder.remove()
-        else:
-            tape.thin()
+            TapeFolder(self._spool.folder(spec.tape_of)).end_recut(spec.sid)
+        TapeFolder(folder).leave()

@@ -13,7 +13,7 @@ class Turns:
     """Whoever asks does the work of all who wait, unless enough others do that already.
 
     So long work never holds every thread of a process.  Each recording gets one step at a time,
-    and then the next one's turn comes.
+    and then the next one's turn comes; those who may wait have theirs when there is nobody else.
     """
 
     def __init__(self, step: Callable[[str], bool], *, at_once: int) -> None:
@@ -21,27 +21,31 @@ class Turns:
         self._step = step
         self._free = at_once
         self._waiting: deque[str] = deque()
+        self._later: deque[str] = deque()
         self._lock = threading.Lock()
 
-    def ask(self, sid: str) -> None:
-        """There may be work for a recording."""
+    def ask(self, sid: str, *, later: bool = False) -> None:
+        """There may be work for a recording; ``later``: it may wait for all others."""
         with self._lock:
-            if sid not in self._waiting:
-                self._waiting.append(sid)
+            line = self._later if later else self._waiting
+            if sid not in line:
+                line.append(sid)
             if not self._free:
                 return
             self._free -= 1
         while (turn := self._next()) is not None:
-            if self._work(turn):
+            line, sid = turn
+            if self._work(sid):
                 with self._lock:
-                    self._waiting.append(turn)
+                    line.append(sid)
 
-    def _next(self) -> str | None:
+    def _next(self) -> tuple[deque[str], str] | None:
         with self._lock:
-            if not self._waiting:
-                self._free += 1
-                return None
-            return self._waiting.popleft()
+            for line in (self._waiting, self._later):
+                if line:
+                    return line, line.popleft()
+            self._free += 1
+            return None
 
     def _work(self, sid: str) -> bool:
         try:

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from workers.job.spec import RecordingSpec
 from workers.job.state import Event, State
 from workers.job.status import FileEntry
 from workers.metrics.metrics import Metrics
+from workers.spool.damage import DamagedPieces
 from workers.spool.spool import Closed, Delivery, Folder, Spool, Unit
 from workers.storage.s3 import Bucket
 from workers.store.store import Store, now_ns
 from workers.uploader import growing_files, playlists, quality
 from workers.uploader.cut_units import CutUnits
 from workers.uploader.growing import Growth, Work
+from workers.uploader.growing_files import GrowingFile
 from workers.uploader.patience import Patience
 from workers.uploader.playlists import Line
 from workers.uploader.tapes import Tapes
@@ -31,6 +33,7 @@ from workers.uploader.turns import Turns
 
 _LOCK_S = 10.0  # a dead uploader's recording is free again after this
 _WAIT_S = 30.0
+_UPLOADER, _MEDIUM, _FILE_HANDLING = 1, 3, 51  # module, level, code (reference §7.3, §7.5)
 _GROWING_AT_ONCE = 2  # of an uploader's threads; the others are there for segments and playlists
 
 log = structlog.get_logger(__name__)
@@ -73,7 +76,7 @@ class Uploader:
             return  # ended long ago
         self._deliver(spec, name)
         if spec.grows:
-            self._turns.ask(sid)
+            self._turns.ask(sid, later=bool(spec.tape_of))
 
     def _deliver(self, spec: RecordingSpec, name: str) -> None:
         with self._patiently(spec, self._patience) as may_try:
@@ -97,18 +100,25 @@ class Uploader:
         work = self._growth.due(spec, folder)
         if work is None:
             return False
+        if work.steps and self._early_patience.is_needed(spec.storage):
+            work = work.at_once()
+        done = self._step(spec, folder, work)
+        if done and work.ends:
+            self._deliver(spec, "")
+        return done or (work.steps and self._early_patience.is_needed(spec.storage))
+
+    def _step(self, spec: RecordingSpec, folder: Folder, work: Work) -> bool:
         patience, done = self._early_patience if work.early else self._growing_patience, False
         with self._patiently(spec, patience) as may_try:
             done = may_try and self._do(spec, folder, work)
             if done:
                 patience.worked(spec.storage)
-        if done and work.ends:
-            self._deliver(spec, "")
         return done
 
     def _do(self, spec: RecordingSpec, folder: Folder, work: Work) -> bool:
         with self._store.locked(f"grow:{spec.sid}", ttl_s=_LOCK_S, wait_s=0) as held:
-            if held and self._growth.due(spec, folder) == work:  # else look again
+            due = self._growth.due(spec, folder) if held else None
+            if due is not None and work in (due, due.at_once()):  # else look again
                 self._growth.do(spec, folder, work)
             return held
 
@@ -184,12 +194,19 @@ class Uploader:
             spec, EventType.FILE_INFOS, {"fileList": row.name}, once=f"file:{row.name}"
         )
 
-    def _report(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, closed: Closed) -> None:
+    def _report(
+        self,
+        spec: RecordingSpec,
+        folder: Folder,
+        bucket: Bucket,
+        closed: Closed,
+        lacks: Sequence[quality.Document] = (),
+    ) -> None:
         """The last file of all, since it names the others."""
         name = naming.report(spec)
         try:
             book = quality.whole_book(folder, closed.units)
-            told = quality.document(spec, closed, book, folder.receipts())
+            told = quality.document(spec, closed, book, folder.receipts(), lacks)
         except Exception:  # logged with traceback: see _fold
             log.exception("there is no quality report", sid=spec.sid)
             return
@@ -198,6 +215,13 @@ class Uploader:
             path = Path(scratch) / name
             path.write_text(quality.text(told), encoding="utf-8")
             folder.deliver(name, self._put(bucket, name, path))
+
+    def _tell_lacks(self, spec: RecordingSpec, files: list[GrowingFile]) -> list[quality.Document]:
+        lacks = [lack for file in files for lack in quality.lacks(spec, file)]
+        for lack in lacks:
+            once = f"lack:{lack['name']}:{lack['from_ms']}"
+            self._outbox.add(spec, EventType.ERROR, _error(lack), once=once)
+        return lacks
 
     def _fold(self, spec: RecordingSpec, folder: Folder, units: list[Unit]) -> None:
         try:
@@ -219,7 +243,8 @@ class Uploader:
             return
         if not playlists.complete(units, folder.delivered):
             return
-        grown = growing_files.of(spec, units)
+        growing = growing_files.of(spec, units, DamagedPieces(folder).lost())
+        grown = [file for file in growing if file.pieces]
         if not all(folder.delivered(file.name) for file in grown):
             return
         row = self._store.row(spec.sid)
@@ -229,8 +254,9 @@ class Uploader:
         files += [playlists.entry(spec, line) for line in lines]
         for file in files:
             self._store.save_file(spec.sid, file)  # Redis may have lost it since
+        lacks = self._tell_lacks(spec, growing)
         if spec.quality_report:
-            self._report(spec, folder, bucket, closed)
+            self._report(spec, folder, bucket, closed, lacks)
         # Said before it is true in Redis: who dies in between is followed by one who says it not
         # twice.
         if files or not spec.files:
@@ -246,6 +272,17 @@ class Uploader:
             self._metrics.recording_finish.observe((at_ns - row.stop_ns) / NS)
         log.info("recording delivered", sid=spec.sid, files=len(files), units=len(units))
         self._tapes.leave(spec, folder)
+
+
+def _error(lack: quality.Document) -> dict[str, object]:
+    said = f"{lack['name']} lacks {lack['duration_s']} s from {lack['from_ms']}: damaged on disk"
+    return {
+        "module": _UPLOADER,
+        "errorLevel": _MEDIUM,
+        "errorCode": _FILE_HANDLING,
+        "stat": 0,
+        "errorMsg": said,
+    }
 
 
 def _rows(files: list[FileEntry]) -> list[dict[str, object]]:

@@ -338,6 +338,40 @@ def test_a_sender_that_knows_no_other_estimate_is_told_when_its_packets_came(go)
     assert "transport-cc" in answer.codecs[0].feedback
 
 
+def test_packets_that_nobody_wants_came_as_well(go) -> None:
+    """The numbers are those of the connection: what is not told of counts as lost in the network,
+    and the sender would give less to what is wanted."""
+
+    async def story(run: Tapped) -> None:
+        server = run.serve(*(line(codec, n) for n, codec in enumerate((OPUS, VP8), 2)))
+        run.tap.want(frozenset({Kind.VIDEO}))
+        await server.connect()
+        for number in range(200):
+            sending = server.lines[number % 2]
+            sending.packet_extensions = {3: number.to_bytes(2, "big")}
+            server.peer.send_rtp(sending.next())
+            await asyncio.sleep(0.002)
+        await until(lambda: server.arrivals and 199 in told(server))
+
+    def line(codec: sdp.Codec, seed: int) -> Line:
+        known = replace(codec, feedback=(*codec.feedback, "transport-cc"))
+        known = replace(known, feedback=tuple(f for f in known.feedback if f != "goog-remb"))
+        return Line("av"[seed % 2], (known,), extensions={3: twcc.URI}, seed=seed)
+
+    def told(server: Server) -> dict[int, int | None]:
+        return {
+            each.base + n: at_ns
+            for each in server.arrivals
+            for n, at_ns in enumerate(each.arrivals_ns)
+        }
+
+    run = go(story)
+    assert [track.kind for track in run.tracks] == [Kind.VIDEO]
+    rows = told(run.server)
+    assert [number for number, at_ns in sorted(rows.items()) if at_ns is None] == []
+    assert set(range(10, 200)) <= rows.keys()
+
+
 def test_whoever_knows_an_estimate_is_not_told_of_each_packet(go) -> None:
     async def story(run: Tapped) -> None:
         both = replace(VP8, feedback=(*VP8.feedback, "transport-cc"))

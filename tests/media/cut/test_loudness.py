@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from media.cut import aac, limiter, opus
+from media.cut.resampling import resampled
 from media.cut.sound import render
-from media.cut.stretch import stretched
 from media.mux import adts
 from media.tape.model import Source
 from tests.media.cut.scene import OPUS, ORIGIN_NS, tone, track
@@ -108,7 +108,7 @@ def test_nobody_clicks_who_comes_or_goes():
 @pytest.mark.parametrize(("hz", "most_db"), [(440, -90), (2000, -62), (6000, -30)])
 def test_a_packet_made_longer_by_a_sample_sounds_the_same(hz, most_db):
     at = np.arange(960) / RATE
-    longer = stretched(np.sin(2 * np.pi * hz * at).astype(np.float32)[None], 961)[0]
+    longer = resampled(np.sin(2 * np.pi * hz * at).astype(np.float32)[None], 961)[0]
     ideal = np.sin(2 * np.pi * hz * np.arange(961) * (960 / 961) / RATE)
     error_db = 20 * np.log10(np.sqrt(2 * np.mean((longer - ideal)[8:-8] ** 2)))
     print(f"{hz} Hz: {error_db:.0f} dB")

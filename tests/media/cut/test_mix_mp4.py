@@ -10,8 +10,8 @@ from media.cut.composite import cut_composite
 from media.cut.look import Look
 from media.cut.model import CompositeSpec, Slice
 from media.mux import mp4
+from media.mux.file_numbers import NewestFile
 from media.mux.piece import Index
-from media.mux.rotation import Rotation
 from media.tape.model import NS, EventType, Source, TapeEvent
 from tests.media.cut.look import assert_plays, concatenated, shots
 from tests.media.cut.scene import H264, OPUS, ORIGIN_NS, RED, pictures, presence, tone, track
@@ -86,7 +86,7 @@ def test_a_piece_says_what_it_is(cuts):
         assert piece.start_ns == cut.segments[0].start_ns == ORIGIN_NS + 4 * number * NS
         assert piece.duration_s == cut.segments[0].duration_s == 4
         assert piece.bytes == piece.payload.stat().st_size == Index.read(piece.index).bytes
-    assert [Rotation().after(cut.pieces[0]).file for cut in cuts] == [0, 0, 0]
+    assert [NewestFile().after(cut.pieces[0]).file for cut in cuts] == [0, 0, 0]
 
 
 def test_a_slice_cut_twice_leaves_the_same_piece(tape, cuts, tmp_path):

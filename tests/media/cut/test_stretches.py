@@ -1,5 +1,6 @@
 """One WebM per continuous stretch, made of the pieces of slices, decoded and looked at."""
 
+import itertools
 import json
 
 import av
@@ -8,11 +9,14 @@ import pytest
 
 from media.cut.model import IndividualSpec, Slice
 from media.cut.stretches import cut_stretches
+from media.judge.decode import luma
 from media.mux import matroska
 from media.mux.clusters import ClusterIndex
+from media.publish.read_pattern import read_frame_number
 from media.tape.model import NS, EventType, Source, TapeEvent
 from media.tape.wanted import Wanted
 from tests.media.cut.look import assert_plays, like, shots
+from tests.media.cut.patterns import pattern, turning
 from tests.media.cut.scene import (
     AV1,
     GREEN,
@@ -190,6 +194,56 @@ def test_another_resolution_goes_on_in_the_same_film(tmp_path):
     ((_, film),) = _films(_cut(tape, tmp_path, seconds=8, slice_s=3), tmp_path)
     seen = shots(film)
     assert [shot.y.shape for shot in seen] == [(180, 320)] * 60 + [(320, 240)] * 60
+
+
+def _upright(path):
+    """The number in each picture, turned as players turn it; -1 where it lies on its side."""
+    found = []
+    with av.open(str(path)) as file:
+        for frame in file.decode(video=0):
+            # The display matrix turns counter-clockwise, and so does NumPy.
+            picture = np.rot90(luma(frame), frame.rotation // 90)
+            read = read_frame_number(picture) if picture.shape == SIZE[::-1] else None
+            found.append(read[1] if read else -1)
+    return found
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("codec", [VP8, VP9])
+def test_a_film_is_upright_however_the_camera_is_held(tmp_path, codec, rotation):
+    camera = turning(track("1", Source.CAMERA, codec))
+    frames = pattern(camera, start_ns=ORIGIN_NS, seconds=6, rotations={0: rotation})
+    tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
+    ((_, film),) = _films(_cut(tape, tmp_path, seconds=6), tmp_path)
+    assert _upright(film) == list(range(90))
+
+
+def test_a_camera_that_is_turned_begins_another_film_at_the_next_key_picture(tmp_path):
+    camera = turning(CAM)
+    # Key pictures come every 2 s, and when the size changes: of 30, 60, ..., 135, 140, 170.
+    turns = {45: 180, 130: 0, 135: 90, 140: 0, 145: 180}
+    frames = pattern(camera, start_ns=ORIGIN_NS, seconds=12, rotations=turns)
+    tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
+    films = _films(_cut(tape, tmp_path, seconds=12), tmp_path)
+    told = [_upright(film) for _, film in films]
+    starts = [0, *itertools.accumulate(map(len, told))]
+    assert starts == [0, 60, 135, 140, 170, 180]  # nothing is left out
+    for start, numbers in zip(starts, told, strict=False):
+        for n, number in enumerate(numbers, start):
+            assert (number == n) is (frames[n].rotation == frames[start].rotation)
+    for (before, _), (after, _) in itertools.pairwise(films):
+        end_ns = before[-1].start_ns + round(before[-1].duration_s * NS)
+        assert after[0].start_ns == pytest.approx(end_ns, abs=NS // 100)
+
+
+def test_who_tells_only_when_turning_stays_in_one_film(tmp_path):
+    """Key pictures that say nothing say no other rotation."""
+    camera = turning(CAM)
+    frames = pattern(camera, start_ns=ORIGIN_NS, seconds=8, rotations={0: 90})
+    frames = [frame._replace(tells_rotation=i == 0) for i, frame in enumerate(frames)]
+    tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
+    ((_, film),) = _films(_cut(tape, tmp_path, seconds=8), tmp_path)
+    assert _upright(film) == list(range(120))
 
 
 def test_another_codec_begins_another_film(tmp_path):

@@ -1,5 +1,6 @@
 """What was long ago still counts: a slice of the whole tape is the same of a trimmed one."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_a_trimmed_tape_gives_the_same(
 ) -> None:
     whole, trimmed = tmp_path / "whole", tmp_path / "trimmed"
     story(whole)
-    story(trimmed)
+    shutil.copytree(whole, trimmed)  # an encoder of VP8 is not the same twice on a busy host
     parts = len(Tape(whole).manifests())
     for number in range(LENGTH_S // SLICE_S):
         one, other = (cut(each, number, tmp_path / each.name[0]) for each in (whole, trimmed))

@@ -12,7 +12,8 @@ from media.mux.clusters import ClusterIndex
 from media.mux.piece import Index
 from media.tape.model import NS, Source
 from tests.browser import chromium
-from tests.media.cut.scene import OPUS, ORIGIN_NS, presence, tone, track
+from tests.media.cut.patterns import pattern, turning
+from tests.media.cut.scene import OPUS, ORIGIN_NS, VP8, presence, tone, track
 from tests.media.cut.tapes import on_tape
 from tests.media.mux.growing import finished, slice_of, webm_pieces
 from tests.media.mux.web_player import player
@@ -134,6 +135,34 @@ def test_it_plays_a_webm_over_its_seams_and_seeks_to_any_picture(tmp_path, need,
     assert {one.size for one in shown} == {(320, 180)}
     assert played["at_s"] == pytest.approx(duration_s, abs=0.1)
     assert [name for name, _ in played["noted"] if name == "error"] == []
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_it_shows_a_webm_upright_however_the_camera_was_held(tmp_path, need, rotation):
+    camera = turning(track("1", Source.CAMERA, VP8))
+    frames = pattern(camera, start_ns=ORIGIN_NS, seconds=4, rotations={0: rotation})
+    tape = on_tape(tmp_path / "tape", [frames], presence(camera, ORIGIN_NS))
+    cut = cut_stretches(
+        tape,
+        IndividualSpec(),
+        origin_ns=ORIGIN_NS,
+        slice=Slice(0, ORIGIN_NS, ORIGIN_NS + 4 * NS),
+        cursor={},
+        final=True,
+        out_dir=tmp_path,
+    )
+    (piece,) = cut.pieces
+    head = matroska.head([ClusterIndex.read(piece.index)])
+    (tmp_path / "film.webm").write_bytes(head + piece.payload.read_bytes())
+
+    async def test(page):
+        await page.load("film.webm")
+        return [await page.seek(number / 15 + HALF) for number in wanted]
+
+    wanted = [3, 40, 17]
+    shown = _browse(need, tmp_path, test)
+    assert [one.number for one in shown] == wanted
+    assert {one.size for one in shown} == {(320, 180)}
 
 
 def test_sound_of_a_webm_lasts_as_long_as_its_pauses(tmp_path, need):

@@ -118,6 +118,23 @@ def test_nothing_makes_no_film(indices):
         matroska.head(indices)
 
 
+@pytest.mark.parametrize(("rotation", "roll"), [(90, -90), (180, -180), (270, 90)])
+def test_how_pictures_lie_is_told_by_four_elements(rotation, roll):
+    film = _film([_written(_video(0, 10), rotation=rotation)])
+    top = ebml_reader.segment(film)
+    projection = ebml_reader.child(film, top, ebml_reader.TRACKS, 0xAE, 0xE0, 0x7670)
+    ids = [one.id for one in ebml_reader.elements(film, projection.begin, projection.end)]
+    assert ids == [0x7671, 0x7673, 0x7674, 0x7675]
+    assert ebml_reader.real(film, ebml_reader.child(film, projection, 0x7675)) == roll
+
+
+def test_pictures_that_are_upright_say_nothing_of_it():
+    film = _film([_written(_video(0, 10))])
+    video = ebml_reader.child(film, ebml_reader.segment(film), ebml_reader.TRACKS, 0xAE, 0xE0)
+    ids = [one.id for one in ebml_reader.elements(film, video.begin, video.end)]
+    assert ids == [0xB0, 0xBA]
+
+
 def test_an_index_is_read_as_it_was_written(tmp_path):
     piece = piece_at(tmp_path / "1-camera-5-000001")
     with new_clusters(piece) as writer:

@@ -1,5 +1,6 @@
-"""Taking in what is cut again: what it follows, who keeps the tape, and until when."""
+"""Taking recuts in: what they follow, who keeps the tape, and until when."""
 
+import errno
 import json
 import threading
 import time
@@ -10,16 +11,26 @@ import pytest
 from pydantic import SecretStr
 
 from media.tape.model import NS, PartManifest
-from workers.cut_again import CutAgain
-from workers.engine import RECUT, REUPLOAD, Queues, make
-from workers.job.again import Again
-from workers.job.errors import NoTape, NoTapeYet, NotFound, StorageRefused, TooManyCuts
+from workers.callbacks.outbox import Outbox
+from workers.engine import RECUT, UPLOAD_RECUT, Queues, make
+from workers.job.errors import (
+    NoTape,
+    NoTapeYet,
+    NotFound,
+    SpoolUnseen,
+    StorageRefused,
+    TooManyRecuts,
+)
+from workers.job.recut import Recut
 from workers.job.sealed import seal
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.state import Event, State
 from workers.job.status import FileEntry
 from workers.metrics.metrics import Metrics
+from workers.reconciler.housekeeping import Housekeeping
 from workers.reconciler.reconciler import Reconciler
+from workers.recut_control import RecutControl
+from workers.settings import App
 from workers.spool.kept import TapeFolder, first_slice
 from workers.spool.spool import Closed, Delivery, SegmentFile, Spool, Unit
 from workers.store import keys
@@ -31,6 +42,8 @@ pytestmark = pytest.mark.server
 
 Make = Callable[..., RecordingSpec]
 KEY = SecretStr("a farm key for tests")
+APPS = (App(app_id="app", customer_key="k", customer_secret=KEY, callback_url="http://x"),)
+GONE = "the tape that it is made from is gone"
 PARENT, CUT, OTHER = "0" * 32, "1" * 32, "2" * 32
 SLICE_NS = 15 * NS
 ORIGIN_NS = 1_700_000_000 * NS
@@ -48,9 +61,10 @@ class Scene:
         self.store, self.spool, self.spec = store, spool, spec
         self.folder = spool.folder(spec.sid)
         self.tape = TapeFolder(self.folder)
-        self.cutting = CutAgain(store, spool, KEY)
+        self.cutting = RecutControl(store, spool, KEY)
         queues = Queues(make(redis_url))
-        self.reconciler = Reconciler(store, spool, queues, Metrics(), KEY)
+        self.reconciler = Reconciler(store, spool, queues, Outbox(store.client, APPS), Metrics())
+        self.housekeeping = Housekeeping(store, spool, Metrics(), KEY)
         store.heartbeat("a", 5, ttl_s=600)
         store.start(spec, spec.sid)
         self.claim = store.claim(spec.sid, "a", 600)
@@ -92,12 +106,13 @@ class Scene:
             assert self.store.finish(self.spec.sid, Event.DELIVERED, at_ns, tape_s=retention_s)
             tapes.leave(self.spec, self.folder)
 
-    def cut(self, sid: str = CUT, of: str = PARENT, again: Again = Again()) -> RecordingSpec:  # noqa: B008
-        return self.cutting.take_in(of, again, sid, lambda _: None)
+    def cut(self, sid: str = CUT, of: str = PARENT, asked: Recut = Recut()) -> RecordingSpec:  # noqa: B008
+        return self.cutting.take_in(of, asked, sid, lambda _: None)
 
     def look(self) -> None:
-        """One full round of the reconciler."""
-        self.reconciler._round(full=True)
+        """One round of the reconciler, and of who keeps house."""
+        self.reconciler.look(full=True)
+        self.housekeeping.look()
 
     def row(self, sid: str = CUT):
         row = self.store.row(sid)
@@ -120,8 +135,8 @@ def test_it_needs_no_recorder_and_no_uid(scene: Scene) -> None:
     assert scene.store.taken() == 1
     assert scene.store.claim(CUT, "b", 5) is None
     assert scene.store.spec(CUT) == spec
-    assert scene.tape.cuts() == [CUT]
-    assert scene.store.cuts.of(PARENT) == [CUT]
+    assert scene.tape.recuts() == [CUT]
+    assert scene.store.recuts.of(PARENT) == [CUT]
     text = scene.spool.folder(CUT).spec() or ""
     assert "SECRETEXAMPLE" not in text + str(scene.store.client.hgetall(keys.recording(CUT)))
 
@@ -142,7 +157,7 @@ def test_it_follows_the_tape_of_a_recording_that_runs(scene: Scene) -> None:
     assert closed == scene.folder.closed()
     assert (scene.row().units_sealed, scene.row().end_ns) == (4, closed.end_ns if closed else 0)
     assert scene.store.queue_depth(RECUT) == 4
-    assert scene.store.queue_depth(REUPLOAD) == 1
+    assert scene.store.queue_depth(UPLOAD_RECUT) == 1
 
 
 def test_of_a_trimmed_tape_what_is_left(scene: Scene) -> None:
@@ -180,7 +195,7 @@ def test_the_first_slice_that_is_whole(first: PartManifest, slice_: int) -> None
 
 def test_an_individual_cut_is_asked_for_slice_by_slice(scene: Scene) -> None:
     scene.taped()
-    scene.cut(again=Again(mode=Mode.INDIVIDUAL))
+    scene.cut(asked=Recut(mode=Mode.INDIVIDUAL))
     scene.look()
     assert (scene.row().units_sealed, scene.store.queue_depth(RECUT)) == (3, 1)
 
@@ -213,23 +228,54 @@ def test_what_ended_without_retention_is_gone(scene: Scene) -> None:
     assert scene.cutting.tape(PARENT).from_ns == 0
 
 
+@pytest.mark.parametrize("elsewhere", ["missing", "empty"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_an_api_that_does_not_see_the_spool_says_so(
+    scene: Scene, tmp_path: Path, elsewhere: str, ended: bool
+) -> None:
+    scene.taped()
+    if ended:
+        scene.close()
+        scene.end(retention_s=3600)
+    if elsewhere == "empty":
+        (tmp_path / elsewhere).mkdir()
+    blind = RecutControl(scene.store, Spool(tmp_path / elsewhere), KEY)
+    with pytest.raises(SpoolUnseen, match="TAPEFARM_SPOOL"):
+        blind.take_in(PARENT, Recut(), CUT, lambda _: None)
+    assert blind.tape(PARENT).from_ns == 0
+    assert scene.store.row(CUT) is None
+
+
+def test_a_spool_that_may_only_be_read_is_not_enough(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "no")
+
+    scene.taped()
+    monkeypatch.setattr(TapeFolder, "begin_recut", refuse)
+    with pytest.raises(SpoolUnseen, match="write"):
+        scene.cut()
+    assert scene.store.row(CUT) is None
+
+
 def test_a_bucket_that_refuses_is_asked_first(scene: Scene) -> None:
     def check(_: object) -> None:
         raise StorageRefused("no")
 
     scene.taped()
     with pytest.raises(StorageRefused):
-        scene.cutting.take_in(PARENT, Again(), CUT, check)
-    assert (scene.tape.cuts(), scene.store.row(CUT)) == ([], None)
+        scene.cutting.take_in(PARENT, Recut(), CUT, check)
+    assert (scene.tape.recuts(), scene.store.row(CUT)) == ([], None)
 
 
 def test_so_many_and_no_more(scene: Scene) -> None:
     scene.taped()
     for number in range(16):
         scene.cut(f"{number + 1:032x}")
-    with pytest.raises(TooManyCuts):
+    with pytest.raises(TooManyRecuts):
         scene.cut("f" * 32)
-    assert len(scene.tape.cuts()) == 16
+    assert len(scene.tape.recuts()) == 16
 
 
 def test_a_cut_keeps_the_tape_of_a_recording_that_ends(scene: Scene) -> None:
@@ -244,7 +290,7 @@ def test_a_cut_keeps_the_tape_of_a_recording_that_ends(scene: Scene) -> None:
     cut.__dict__.update(scene.__dict__, spec=scene.store.spec(CUT), folder=scene.spool.folder(CUT))
     cut.end()
     assert not cut.folder.path.exists()
-    assert scene.tape.cuts() == []
+    assert scene.tape.recuts() == []
     scene.look()
     assert not scene.folder.path.exists()
 
@@ -290,7 +336,7 @@ def test_nothing_is_deleted_that_a_cut_needs(scene: Scene) -> None:
     assert _parts(scene) == 12
     tapes.trim(scene.spec, scene.folder, units)
     assert _parts(scene) == 9
-    scene.tape.end_cut(CUT)
+    scene.tape.end_recut(CUT)
     tapes.trim(scene.spec, scene.folder, units)
     assert _parts(scene) == 3
 
@@ -335,7 +381,7 @@ def test_the_spool_knows_its_size(scene: Scene) -> None:
     assert scene.spool.bytes() == 0
 
 
-def test_redis_forgets_what_is_cut_again_and_what_is_kept(scene: Scene) -> None:
+def test_redis_forgets_recuts_and_what_is_kept(scene: Scene) -> None:
     file = FileEntry("a.m3u8", "audio", "0", True, True, 5)
     scene.taped()
     scene.close()
@@ -360,25 +406,66 @@ def test_redis_forgets_what_is_cut_again_and_what_is_kept(scene: Scene) -> None:
     scene.look()
     assert (scene.row().units_sealed, scene.row().state) == (4, State.DELIVERING)
     assert scene.store.queue_depth(RECUT) == 4
-    assert scene.store.cuts.of(PARENT) == [CUT]
+    assert scene.store.recuts.of(PARENT) == [CUT]
+
+
+def test_a_recut_that_ends_at_this_moment_did_not_fail(scene: Scene) -> None:
+    scene.taped()
+    scene.cut()
+    stale = scene.row()
+    scene.store.finish(CUT, Event.DELIVERED, 5)
+    scene.spool.folder(CUT).remove()
+    scene.reconciler.look(full=False)
+    scene.reconciler._recuts.see(stale, full=True, waiting=0)
+    assert (scene.row().state, scene.row().reason) == (State.ENDED, "")
+    assert scene.store.client.keys("*:callback:*") == []
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_files_and_recuts_are_known_as_long_as_the_tape_is_kept(
+    scene: Scene, forgotten: bool
+) -> None:
+    file, kept_s = FileEntry("a.m3u8", "audio", "0", True, True, 5), 60 * 86400
+    scene.taped()
+    scene.cut()
+    scene.store.save_file(PARENT, file)
+    names = [make(PARENT) for make in (keys.recording, keys.files, keys.recuts)]
+    assert [scene.store.client.ttl(name) for name in names] == [-1] * 3, "it runs"
+    scene.close()
+    scene.end(retention_s=kept_s, files=(file,))
+    if forgotten:
+        scene.store.client.flushall()
+        for _ in range(2):
+            scene.look()
+    scene.cut(OTHER)
+    assert scene.store.files(PARENT) == [file]
+    assert scene.store.recuts.of(PARENT) == [CUT, OTHER]
+    assert all(scene.store.client.ttl(name) > kept_s for name in names)
 
 
 def test_notes_of_cuts_that_were_never_taken_in_are_removed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.taped()
-    scene.tape.begin_cut(CUT)
+    scene.tape.begin_recut(CUT)
     scene.look()
-    assert scene.tape.cuts() == [CUT]
-    monkeypatch.setattr("workers.reconciler.cuts._STALE_S", 0.0)
+    assert scene.tape.recuts() == [CUT]
+    monkeypatch.setattr("workers.reconciler.housekeeping._STALE_S", 0.0)
     scene.look()
-    assert scene.tape.cuts() == []
+    assert scene.tape.recuts() == []
 
 
 def test_a_cut_whose_tape_vanished_fails(scene: Scene) -> None:
     scene.taped()
     scene.cut()
     scene.folder.remove()
-    scene.look()
-    assert scene.row().state is State.FAILED
+    for _ in range(2):
+        scene.look()
+    assert (scene.row().state, scene.row().reason) == (State.FAILED, GONE)
     assert scene.store.active() == [PARENT]
+    rows = [scene.store.client.hgetall(key) for key in scene.store.client.keys("*:callback:*")]
+    told = {note["eventType"]: note for note in (json.loads(row["notice"]) for row in rows)}
+    assert {note["sid"] for note in told.values()} == {CUT}
+    assert sorted(told) == [1, 11]
+    assert told[1]["payload"]["details"]["errorMsg"] == GONE
+    assert told[11]["payload"]["details"]["exitStatus"] == 1

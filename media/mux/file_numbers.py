@@ -35,22 +35,22 @@ class Extent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class NewestFile:
     """The newest file after some pieces; the default is before the first."""
 
     file: int = -1  # its number, from 0
     start_ns: int = 0  # Unix nanoseconds
     bytes: int = 0  # of its payloads
 
-    def after(self, piece: Extent) -> "Rotation":
+    def after(self, piece: Extent) -> "NewestFile":
         """The state after one more piece, in order; ``file`` is the one that the piece is in.
 
         Silence between two pieces counts: it is in the file.  A piece that is too large for any
         file has one of its own.
         """
         if self.file < 0 or self._full(piece):
-            return Rotation(self.file + 1, piece.start_ns, piece.bytes)
-        return Rotation(self.file, self.start_ns, self.bytes + piece.bytes)
+            return NewestFile(self.file + 1, piece.start_ns, piece.bytes)
+        return NewestFile(self.file, self.start_ns, self.bytes + piece.bytes)
 
     def _full(self, piece: Extent) -> bool:
         end_ns = piece.start_ns + round(piece.duration_s * NS)
@@ -60,7 +60,7 @@ class Rotation:
 
 def files(pieces: Iterable[Extent]) -> Iterator[int]:
     """The number of the file of each piece, in order."""
-    state = Rotation()
+    state = NewestFile()
     for piece in pieces:
         state = state.after(piece)
         yield state.file

@@ -1,4 +1,4 @@
-"""Cutting again by the console API: what is asked for, and how it is refused."""
+"""Recuts by the console API: what is asked for, and how it is refused."""
 
 import json
 from typing import Any
@@ -7,11 +7,19 @@ import pytest
 
 from media.tape.wanted import Wanted
 from tests.api.farm import SECRET, STORAGE, Farm
-from workers.job.errors import NoTape, NoTapeYet, StorageRefused, StoreUnavailable, TooManyCuts
+from workers.job.errors import (
+    NoTape,
+    NoTapeYet,
+    SpoolUnseen,
+    StorageRefused,
+    StoreUnavailable,
+    TooManyRecuts,
+)
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.state import State
 
 PREFIX = "/console/api/recordings"
+TRY_AGAIN = "the farm cannot answer now, try again"
 
 
 @pytest.fixture
@@ -134,16 +142,17 @@ def test_a_canvas_too_large_together_with_the_old_one(farm: Farm, sid: str) -> N
     [
         (NoTape("gone"), 410),
         (NoTapeYet("nothing"), 409),
-        (TooManyCuts("16"), 429),
+        (SpoolUnseen("TAPEFARM_SPOOL"), 409),
+        (TooManyRecuts("16"), 429),
         (StorageRefused("the bucket says no"), 400),
         (StoreUnavailable("secret words"), 503),
     ],
 )
 def test_what_the_farm_refuses(farm: Farm, sid: str, error: Exception, status: int) -> None:
-    farm.control.cut_error = error  # type: ignore[assignment]
+    farm.control.recut_error = error  # type: ignore[assignment]
     answer = ask(farm, sid, {})
     assert answer.status_code == status
-    assert "secret words" not in answer.json["message"]
+    assert answer.json["message"] == (TRY_AGAIN if status == 503 else str(error))
 
 
 def test_strangers_see_nothing(farm: Farm, sid: str) -> None:
@@ -169,6 +178,9 @@ def test_a_recording_and_its_cuts_can_be_looked_at(farm: Farm, sid: str) -> None
     farm.control.move(made.sid, State.ENDED)
     again = farm.client.get(f"{PREFIX}/{made.sid}", auth=farm.auth)
     assert (again.json["state"], again.json["cut_of"], again.json["cuts"]) == ("ended", sid, [])
-    text = json.dumps([parent.json, again.json])
+    farm.control.move(made.sid, State.FAILED, reason="its tape is gone")
+    failed = farm.client.get(f"{PREFIX}/{made.sid}", auth=farm.auth).json
+    assert (failed["state"], failed["reason"]) == ("failed", "its tape is gone")
+    text = json.dumps([parent.json, again.json, failed])
     for secret in (SECRET, STORAGE["secretKey"], STORAGE["accessKey"]):
         assert secret not in text

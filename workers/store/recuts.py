@@ -1,4 +1,4 @@
-"""Recordings that are cut from the tape of another one, and those whose tape is kept for that."""
+"""Recuts, and the ended recordings whose tape is kept for them."""
 
 from collections.abc import Mapping
 
@@ -14,13 +14,13 @@ from workers.store.connect import our_errors
 _Row = Mapping[str, str | int]
 
 
-class Cuts:
+class Recuts:
     """Of all recordings.  Every method may raise StoreUnavailable."""
 
     def __init__(self, client: redis.Redis, farm_key: SecretStr) -> None:
         self._client = client
         self._farm_key = farm_key
-        self._begin = client.register_script(scripts.BEGIN_CUT)
+        self._begin = client.register_script(scripts.BEGIN_RECUT)
         self._write = client.register_script(scripts.WRITE)
         self._remember = client.register_script(scripts.REMEMBER)
 
@@ -38,8 +38,13 @@ class Cuts:
         with our_errors():
             return bool(
                 self._begin(
-                    keys=[keys.recording(spec.sid), keys.ACTIVE, keys.cuts(spec.tape_of)],
-                    args=[spec.sid, keys.RESOURCE_KEPT_S, *_pairs(row)],
+                    keys=[
+                        keys.recording(spec.sid),
+                        keys.ACTIVE,
+                        keys.recuts(spec.tape_of),
+                        keys.recording(spec.tape_of),
+                    ],
+                    args=[spec.sid, keys.KEPT_S, *_pairs(row)],
                 )
             )
 
@@ -49,9 +54,9 @@ class Cuts:
             self._write(keys=[keys.recording(sid)], args=[0, *_pairs(fields)])
 
     def of(self, sid: str) -> list[str]:
-        """What was cut from a recording's tape, as long as it is remembered."""
+        """Those that were made from a recording's tape, as long as it is remembered."""
         with our_errors():
-            return sorted(str(cut) for cut in self._client.smembers(keys.cuts(sid)))
+            return sorted(str(cut) for cut in self._client.smembers(keys.recuts(sid)))
 
     def remember(self, spec: RecordingSpec, tape_s: int, **fields: int) -> bool:
         """Tell Redis of an ended recording whose tape is kept; False if it had not forgotten it."""
@@ -65,7 +70,8 @@ class Cuts:
         with our_errors():
             return bool(
                 self._remember(
-                    keys=[keys.recording(spec.sid)], args=[keys.KEPT_S + tape_s, *_pairs(row)]
+                    keys=[keys.recording(spec.sid), keys.files(spec.sid), keys.recuts(spec.sid)],
+                    args=[keys.KEPT_S + tape_s, *_pairs(row)],
                 )
             )
 

@@ -1,6 +1,6 @@
-"""Cutting a recording again: what is asked for, and the recording that it makes.  Pure.
+"""Recuts: what is asked for, and the recording that it makes.  Pure.
 
-It is a recording of its own, without a recorder: the tape, and with it the time, is another's.
+A recut is a recording of its own, without a recorder: the tape, and with it the time, is another's.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 from media.cut.look import Look
 from media.tape.wanted import Wanted
 from workers.job import naming
-from workers.job.errors import BadCut
+from workers.job.errors import BadRecut
 from workers.job.spec import Canvas, Mode, RecordingSpec
 
 Format = Literal["hls", "mp4", "webm"]
@@ -22,14 +22,14 @@ _FORMATS = {
 }
 _FORMATS_SAID = {
     Mode.MIX: "A mix is hls, or hls and mp4",
-    Mode.INDIVIDUAL: "Individual cuts are hls, or webm",
+    Mode.INDIVIDUAL: "Individual recuts are hls, or webm",
 }
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """What is to be different; None: as in the recording that is cut again."""
+class Recut:
+    """What is asked of a recut; None: as in the recording that it is made of."""
 
     mode: Mode | None = None
     width: int | None = None  # pixels, of a mix
@@ -40,20 +40,20 @@ class Again:
     audio_profile: Literal[0, 1, 2] | None = None
     audio_uids: frozenset[str] | None = None  # of those who were recorded, whom to take
     video_uids: frozenset[str] | None = None
-    stream_mode: StreamMode | None = None  # of individual cuts
+    stream_mode: StreamMode | None = None  # of individual ones
     formats: frozenset[Format] | None = None
 
     def spec(self, parent: RecordingSpec, sid: str, now_ns: int) -> RecordingSpec:
         """The recording that is made; where its timeline begins is not known here.
 
-        Raises BadCut for what does not fit together.
+        Raises BadRecut for what does not fit together.
         """
         mode = self.mode or parent.mode
         self._check(mode)
-        audio = parent.media.audio and self.audio_uids != frozenset()
-        video = parent.media.video and self.video_uids != frozenset()
+        audio = parent.audio and self.audio_uids != frozenset()
+        video = parent.video and self.video_uids != frozenset()
         if not audio and not video:
-            raise BadCut("publishers", "Nothing would be left")
+            raise BadRecut("publishers", "Nothing would be left")
         changes = {
             "sid": sid,
             "tape_of": parent.tape_sid,
@@ -79,18 +79,18 @@ class Again:
     def _check(self, mode: Mode) -> None:
         canvas = (self.width, self.height, self.fps, self.bitrate, self.look, self.audio_profile)
         if mode is not Mode.MIX and any(value is not None for value in canvas):
-            raise BadCut("mode", "Only a mix has a canvas, a layout and an audio profile")
+            raise BadRecut("mode", "Only a mix has a canvas, a layout and an audio profile")
         if mode is Mode.MIX and self.stream_mode is not None:
-            raise BadCut("streamMode", "Only individual cuts have one")
+            raise BadRecut("streamMode", "Only individual recuts have one")
         if self.formats is not None and self.formats not in _FORMATS[mode]:
-            raise BadCut("avFileType", _FORMATS_SAID[mode])
+            raise BadRecut("avFileType", _FORMATS_SAID[mode])
         if self.formats is not None and "webm" in self.formats and self.stream_mode is not None:
-            raise BadCut("streamMode", "WebM holds what was sent")
+            raise BadRecut("streamMode", "WebM holds what was sent")
 
     def _canvas(self, before: Canvas) -> Canvas:
         width, height = _or(self.width, before.width), _or(self.height, before.height)
         if width * height > _MOST_PIXELS:
-            raise BadCut("width", "width x height must not exceed 1920 x 1080")
+            raise BadRecut("width", "width x height must not exceed 1920 x 1080")
         return Canvas(
             width=width,
             height=height,
@@ -109,7 +109,7 @@ class Again:
 
 
 def expected(spec: RecordingSpec) -> list[str]:
-    """The object keys that a cut makes; ``<uid>`` stands for each publisher's."""
+    """The object keys that a recut makes; ``<uid>`` stands for each publisher's."""
     if spec.mode is Mode.MIX:
         names = [naming.playlist(naming.stem(spec, "", ""))]
         names += [naming.mp4(spec, 0)] if spec.mp4 else []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.mux.rotation import LARGEST, LONGEST_NS, NS, Rotation, files
+from media.mux.file_numbers import LARGEST, LONGEST_NS, NS, NewestFile, files
 
 ORIGIN_NS = 1_790_000_000 * NS + 123_456_789
 SLICE_S = 15
@@ -57,7 +57,7 @@ def test_what_is_too_large_for_any_file_has_one_alone():
 
 @given(st.lists(st.tuples(st.integers(1, 600), st.integers(1, 10**9)), max_size=60))
 def test_any_pieces_stay_in_order_and_within_the_limits(rows):
-    at_ns, pieces, states = ORIGIN_NS, [], [Rotation()]
+    at_ns, pieces, states = ORIGIN_NS, [], [NewestFile()]
     for seconds, size in rows:
         pieces.append(Given(at_ns, float(seconds), size))
         at_ns += seconds * NS

@@ -1,4 +1,4 @@
-"""Cutting again, as the console API writes it: documents to values and back.  Pure.
+"""Recuts, as the console API writes it: documents to values and back.  Pure.
 
 The picture's fields are those of Agora's ``transcodingConfig``, so that people can paste theirs.
 """
@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 from api.agora import layout, translate
 from api.agora.models import LayoutRequest, TranscodingConfig
 from api.document import Document
-from workers.job.again import Again, Format, StreamMode, expected
-from workers.job.errors import BadCut
+from workers.job.errors import BadRecut
+from workers.job.recut import Format, Recut, StreamMode, expected
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.status import RecordingStatus, TapeStatus
 
@@ -42,7 +42,7 @@ class PublisherLists(_Body):
     video: Publishers | None = None
 
 
-class CutRequest(_Body):
+class RecutRequest(_Body):
     """The body of ``POST …/cuts``; what is left out stays as in the recording."""
 
     mode: Literal["mix", "individual"] | None = None
@@ -55,14 +55,14 @@ class CutRequest(_Body):
     ) = None
 
 
-def read(document: Document) -> Again:
-    """What a body asks for.  Raises BadCut and InvalidField."""
+def read(document: Document) -> Recut:
+    """What a body asks for.  Raises BadRecut and InvalidField."""
     try:
-        request = CutRequest.model_validate(document)
+        request = RecutRequest.model_validate(document)
     except ValidationError as exc:
         raise _first(exc) from None
     lists, profile = request.publishers, request.audio_profile
-    return Again(
+    return Recut(
         mode=None if request.mode is None else Mode(request.mode),
         audio_profile=None if profile is None else _PROFILES[profile],
         audio_uids=_set(lists.audio),
@@ -111,9 +111,10 @@ def recording(status: RecordingStatus, tape: TapeStatus) -> Document:
         "uid": status.uid,
         "from_ms": status.slice_start_ms,
         "no_data": status.no_data,
+        "reason": status.reason or None,
         "files": [translate.file(entry) for entry in status.files],
         "cut_of": status.tape_of or None,
-        "cuts": [sid for sid in tape.cuts if sid != status.sid],
+        "cuts": [sid for sid in tape.recuts if sid != status.sid],
         "tape": {
             "from_ms": tape.from_ns // _MS or None,
             "kept_until_ms": tape.until_ns // _MS or None,
@@ -121,8 +122,8 @@ def recording(status: RecordingStatus, tape: TapeStatus) -> Document:
     }
 
 
-def _first(exc: ValidationError) -> BadCut:
+def _first(exc: ValidationError) -> BadRecut:
     """The first complaint, by the name that the caller used."""
     error = exc.errors(include_url=False, include_input=False)[0]
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
-    return BadCut(path.removeprefix("."), error["msg"].removeprefix("Value error, "))
+    return BadRecut(path.removeprefix("."), error["msg"].removeprefix("Value error, "))

@@ -5,7 +5,7 @@ import numpy as np
 from media.cut.limiter import Pcm
 
 
-def stretched(sound: Pcm, length: int) -> Pcm:
+def resampled(sound: Pcm, length: int) -> Pcm:
     """A sound of shape (channels, samples) in ``length`` samples, by cubic interpolation.
 
     Straight lines between samples would take the brilliance out of one packet in twenty.

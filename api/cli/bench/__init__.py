@@ -1,0 +1,1 @@
+"""``tapefarm bench``: the commands, and what is measured of a whole farm."""

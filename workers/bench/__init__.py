@@ -1,0 +1,1 @@
+"""Measuring: what a farm does with recordings that last for hours."""
