@@ -24,14 +24,15 @@ os.environ[_RUN] = uuid.uuid4().hex
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--servers",
-        choices=("none", "some", "farm"),
-        help="tests that start no server, those that start some, or those that start a whole farm",
+        choices=("none", "some", "alone"),
+        help="tests that start no server, those that start some, or those marked as alone",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "server: starts a real server or browser; not part of `make check`",
+        "alone: times are judged that suffer when other tests run beside",
         "soak: runs for minutes; only with `make soak`",
     ):
         config.addinivalue_line("markers", line)
@@ -47,9 +48,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _servers(item: pytest.Item) -> str:
-    if _has(item, "e2e"):
-        return "farm"
-    return "some" if _has(item, "server") else "none"
+    if _has(item, "alone"):
+        return "alone"
+    return "some" if _has(item, "server", "e2e") else "none"
 
 
 def _has(item: pytest.Item, *marks: str) -> bool:

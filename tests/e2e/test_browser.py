@@ -21,7 +21,7 @@ from tests.e2e.farm import Farm
 from tests.e2e.sent import Sent, note, noted, pictures_sent
 from tests.e2e.strict import decodes
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.alone]
 
 LENGTH_S = 18.0  # two segments
 FPS = 15

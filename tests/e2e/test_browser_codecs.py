@@ -16,7 +16,7 @@ from tests.e2e.sent import note, pictures_sent
 from tests.e2e.strict import decodes
 from tests.e2e.test_browser import CANVAS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.alone]
 
 LENGTH_S = 9.0
 CNAME = "chromium-codecs"

@@ -29,7 +29,7 @@ from tests.e2e.strict import decodes
 from tests.e2e.watch import PlaylistWatch
 from tests.judge import rfc8216
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.alone]
 
 PREFIX = "outputs"
 LENGTH_S = 33.0  # two whole slices of each line, and a rest

@@ -21,7 +21,7 @@ from tests.e2e.janus_page import publishing
 from tests.e2e.sent import note, pictures_sent
 from tests.e2e.strict import decodes
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.alone]
 
 FPS = 15
 CANVAS = {"width": 640, "height": 360, "bitrate": 500, "fps": FPS, "mixedVideoLayout": 1}

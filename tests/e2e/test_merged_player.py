@@ -20,7 +20,7 @@ from workers.job import naming
 from workers.spool.spool import SegmentFile, Unit
 from workers.uploader import playlists
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 MIC, CAM = track("7", Source.MICROPHONE, OPUS), track("7", Source.CAMERA, H264)
 STEM = "s_c__uid_s_7__uid_e_"
