@@ -452,11 +452,11 @@ def test_without_retention_only_what_is_on_tape(
         request = {"recordingConfig": {"channelType": 0}, "storageConfig": running.storage("a")}
         recording = running.agora.start("again", "900", "individual", request)
         stage = Stage(running, console, recording.sid, 0)
-        until(recording.started_s + 32)
+        until(recording.started_s + 42)
         origin_ms = console.recording(recording.sid)[1]["from_ms"]
         cut = stage.cut({"mode": "mix", "transcodingConfig": CANVAS | SWAPPED})
         assert (cut["from_ms"] - origin_ms) in (15_000, 30_000)
-        until(recording.started_s + 40)
+        until(recording.started_s + 52)
         stopped_s = time.time()
         assert recording.stop()[0] == 200
         pictures = list(decode.pictures(stage.media(stage.ended(cut["sid"]))))
