@@ -132,3 +132,15 @@ def test_what_is_said_once_is_said_once_however_long_a_recording_runs(
         store.client.expire(name, 5)  # days later
     assert len(outbox.due(2**40, 10)) == 1
     assert store.client.ttl(f"tapefarm:sequence:{spec.sid}") > 30 * 86400
+
+
+def test_of_screenshots_it_is_not_remembered_for_long_that_they_were_told(
+    store: Store, app: App, make_spec: Make
+) -> None:
+    """There may be one each second, and each is told within seconds of its upload."""
+    outbox, spec = Outbox(store.client, (app,)), make_spec()
+    for _ in range(2):
+        outbox.add(spec, EventType.SNAPSHOT_FILE, {"fileName": "a.jpg"}, once="file:a.jpg")
+    assert len(outbox.due(2**40, 10)) == 1
+    ttl_s = store.client.ttl(f"tapefarm:asked:{spec.sid}:notice:file:a.jpg")
+    assert 3600 < ttl_s <= 86400

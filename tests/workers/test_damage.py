@@ -1,6 +1,8 @@
 """Pieces of an MP4 that the spool's disk spoils: made once more, or done without."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from workers.callbacks.outbox import Outbox
 from workers.cutter.cutter import Cutter
 from workers.cutter.images import Images
 from workers.engine import CUT, Queues, make
+from workers.job.errors import StoreUnavailable
 from workers.job.sealed import seal
 from workers.job.spec import Canvas, RecordingSpec
 from workers.job.state import State
@@ -28,6 +31,7 @@ from workers.spool.damage import DamagedPieces, Harm
 from workers.spool.spool import Closed, Folder, Spool
 from workers.store.store import Store
 from workers.uploader import spans
+from workers.uploader.growing import _note
 from workers.uploader.uploader import Uploader
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
@@ -238,3 +242,104 @@ def test_once_and_no_more(
     pictures = list(decode.pictures(s3.content(mp4())))
     assert len(pictures) == 25 * 15
     assert pictures[-1].time_s - pictures[0].time_s > 39.9 - 1 / 15
+
+
+@pytest.fixture
+def untrimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.uploader.tapes.Tapes.trim", lambda *_: None)
+
+
+def without_crcs(folder: Folder) -> None:
+    """As a version left it that knew none."""
+    for unit in list(folder.units()):
+        unknown = {"payload_crc": None, "index_crc": None}
+        pieces = tuple(piece.model_copy(update=unknown) for piece in unit.pieces)
+        folder.save_unit(unit.model_copy(update={"pieces": pieces}))
+
+
+@pytest.mark.usefixtures("untrimmed")
+def test_pieces_without_crcs_are_made_again(farm: Farm, taped: RecordingSpec, s3: S3Server) -> None:
+    without_crcs(farm.folder)
+    gone(piece(farm.folder, 1, "payload"))
+    finish(farm)
+    assert farm.state() is State.ENDED
+    assert len(list(decode.pictures(s3.content(mp4())))) == 40 * 15
+
+
+PASSING = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    MemoryError(),
+    StoreUnavailable("redis did not answer"),
+]
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, exc: Exception) -> None:
+    def fails(*_: object) -> None:
+        raise exc
+
+    monkeypatch.setattr("workers.cutter.cutter._cut_by_mode", fails)
+
+
+@pytest.mark.usefixtures("untrimmed")
+@pytest.mark.parametrize("exc", PASSING, ids=lambda exc: type(exc).__name__)
+def test_what_passes_loses_nothing(
+    farm: Farm, taped: RecordingSpec, s3: S3Server, exc: Exception
+) -> None:
+    gone(piece(farm.folder, 1, "payload"))
+    for name in (*farm.folder.waiting(), ""):
+        farm.uploader.upload(SID, name)
+    with pytest.MonkeyPatch.context() as patch:
+        failing(patch, exc)
+        with pytest.raises(type(exc)):
+            farm.cutter.cut(SID, 1)
+    assert farm.harms() == {"000001-0": Harm.FOUND}
+    farm.reconciler.look(full=True)
+    assert farm.store.queue_depth(CUT) == 1
+    finish(farm)
+    assert farm.state() is State.ENDED
+    assert len(list(decode.pictures(s3.content(mp4())))) == 40 * 15
+
+
+@pytest.mark.usefixtures("untrimmed")
+def test_what_does_not_pass_ends(
+    farm: Farm, taped: RecordingSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No recording waits for ever."""
+    gone(piece(farm.folder, 1, "payload"))
+    finish(farm, more=0)
+    farm.uploader.upload(SID, "")
+    monkeypatch.setattr("workers.cutter.cutter._TRIES", 3)
+    failing(monkeypatch, MemoryError())
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            farm.cutter.cut(SID, 1)
+    farm.cutter.cut(SID, 1)
+    assert farm.harms() == {"000001-0": Harm.LOST}
+    farm.uploader.upload(SID, "")
+    assert farm.state() is State.ENDED
+
+
+@pytest.mark.usefixtures("untrimmed")
+@pytest.mark.parametrize("code", [errno.EIO, errno.EUCLEAN, errno.EBADMSG])
+def test_a_disk_that_says_that_it_is_damaged(
+    farm: Farm, taped: RecordingSpec, s3: S3Server, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """It goes on saying so."""
+    bad, opened = piece(farm.folder, 1, "payload"), Path.open
+
+    def opening(self: Path, *args: Any, **kwargs: Any) -> Any:
+        if self == bad and args[:1] in ((), ("rb",)):
+            raise OSError(code, os.strerror(code))
+        return opened(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", opening)
+    finish(farm, more=3)
+    assert farm.state() is State.ENDED
+    assert len(list(decode.pictures(s3.content(mp4())))) == 25 * 15
+
+
+@pytest.mark.usefixtures("untrimmed")
+def test_two_who_complain_at_once_complain_once(farm: Farm, taped: RecordingSpec) -> None:
+    for _ in range(2):
+        _note(farm.folder, ("000001-0",))
+    assert farm.harms() == {"000001-0": Harm.FOUND}

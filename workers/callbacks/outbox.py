@@ -18,6 +18,9 @@ from workers.store.store import now_ns
 
 _HIDDEN_S = 30.0  # a deliverer has this long before another one tries
 _KEPT_S = 86400
+# There may be one every few seconds.  If its uploader dies before it is noted in the spool that it
+# is there, another one asks within seconds.
+_SNAPSHOT_KEPT_S = 86400
 
 log = structlog.get_logger(__name__)
 
@@ -41,17 +44,19 @@ class Outbox:
         if spec.app_id not in self._listening:
             return
         try:
-            if once and not self._first(spec.sid, once):
+            if once and not self._first(spec.sid, event, once):
                 return
             self._add(spec, event, details)
         except RedisError:
             log.exception("callback not queued", sid=spec.sid, notice=int(event))
 
-    def _first(self, sid: str, once: str) -> bool:
+    def _first(self, sid: str, event: EventType, once: str) -> bool:
         key = keys.asked(sid, f"notice:{once}")
+        is_snapshot = event is EventType.SNAPSHOT_FILE
+        kept_s = _SNAPSHOT_KEPT_S if is_snapshot else keys.RESOURCE_KEPT_S
         with self._client.pipeline() as pipe:
             pipe.set(key, "1", nx=True)
-            pipe.expire(key, keys.RESOURCE_KEPT_S)  # who asks at all goes on asking
+            pipe.expire(key, kept_s)  # who asks at all goes on asking
             return bool(pipe.execute()[0])
 
     def _add(self, spec: RecordingSpec, event: EventType, details: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import structlog
 from media.cut.composite import cut_composite
 from media.cut.encoder import SOFTWARE, Encoder
 from media.cut.individual import cut_individual
-from media.cut.model import CutResult, PieceFile, Segment, Slice
+from media.cut.model import CutResult, Segment, Slice
 from media.cut.stretches import cut_stretches
 from media.quality.measure import measure
 from media.quality.model import SliceQuality
@@ -18,6 +18,7 @@ from media.tape.reader import Tape
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.cutter.images import Images, without_query
+from workers.cutter.pieces import is_same, stored_piece
 from workers.cutter.plan import (
     composite_spec,
     image_urls,
@@ -27,17 +28,18 @@ from workers.cutter.plan import (
 )
 from workers.engine import Queues
 from workers.job import naming
-from workers.job.errors import NotFound
+from workers.job.errors import NotFound, StoreUnavailable
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.state import ON_AIR, TERMINAL
 from workers.metrics.metrics import Metrics
-from workers.spool.damage import DamagedPieces, Harm, crc_of, slice_of
-from workers.spool.spool import Closed, Folder, SegmentFile, Spool, StoredPiece, Unit
+from workers.spool.damage import DamagedPieces, Harm, is_damage, slice_of
+from workers.spool.spool import Closed, Folder, SegmentFile, Spool, Unit
 from workers.store.row import Row
 from workers.store.store import Store
 
 _RECORDER, _FAILED = 0, 1  # module; the RTC SDK's ERR_FAILED (reference §7.3, §7.5)
 _LOCK_S = 10.0  # a dead cutter's slice is free again after this
+_TRIES = 240  # to cut a damaged slice once more; the reconciler asks four times a minute
 
 log = structlog.get_logger(__name__)
 
@@ -165,7 +167,9 @@ class Cutter:
             self._metrics.slices.labels(_output(spec), "failed").inc()
             raise
         segments = tuple(self._adopt(spec, folder, made) for made in result.segments)
-        pieces = tuple(_stored(made, f"{number:06d}-{i}") for i, made in enumerate(result.pieces))
+        pieces = tuple(
+            stored_piece(made, f"{number:06d}-{i}") for i, made in enumerate(result.pieces)
+        )
         for made, stored in zip(result.pieces, pieces, strict=True):
             folder.adopt_piece(made.payload, made.index, stored.name)
         scratch.rmdir()
@@ -207,17 +211,22 @@ class Cutter:
     def _made_again(
         self, spec: RecordingSpec, folder: Folder, origin_ns: int, unit: Unit, names: list[str]
     ) -> list[str]:
-        """Put the pieces of these names in their place again; returns those that are the same."""
+        """Put the pieces of these names in their place again; returns those that are the same.
+
+        Raises what may be over when it is tried again: OSError, MemoryError and StoreUnavailable.
+        """
         part = Slice(unit.number, unit.start_ns, unit.end_ns)
         scratch, mended = folder.scratch(unit.number), []
         try:
             tape = Tape(self._spool.folder(spec.tape_sid).tape)
             result = self._media(tape, spec, folder, origin_ns, part, unit.final, scratch)
             for made, before in zip(result.pieces, unit.pieces, strict=True):
-                if before.name in names and _stored(made, before.name) == before:
+                if before.name in names and is_same(made, before):
                     folder.adopt_piece(made.payload, made.index, before.name)
                     mended.append(before.name)
-        except Exception:  # logged with traceback
+        except Exception as exc:  # logged with traceback
+            if _may_pass(exc) and self._store.tried(spec.sid, f"mend:{unit.number}") < _TRIES:
+                raise
             # Whatever it is, the file goes without them rather than that it is never finished.
             log.exception("a slice cannot be cut once more", sid=spec.sid, slice=unit.number)
         finally:
@@ -237,7 +246,9 @@ class Cutter:
         before = folder.unit(part.number - 1) if part.number else None
         urls = image_urls(spec, tape, part)
         images = self._images.have(folder.path, urls, self._settled(spec))
-        return _media(tape, spec, origin_ns, part, before, final, scratch, images, self._encoder)
+        return _cut_by_mode(
+            tape, spec, origin_ns, part, before, final, scratch, images, self._encoder
+        )
 
     def _is_early(self, spec: RecordingSpec, number: int) -> bool:
         row = self._store.row(spec.sid)
@@ -326,20 +337,11 @@ def _output(spec: RecordingSpec) -> str:
     return "recut" if spec.tape_of else spec.mode.value
 
 
-def _stored(made: PieceFile, name: str) -> StoredPiece:
-    return StoredPiece(
-        name=name,
-        kind=made.kind,
-        start_ns=made.start_ns,
-        duration_s=made.duration_s,
-        bytes=made.bytes,
-        payload_crc=crc_of(made.payload),
-        index_crc=crc_of(made.index),
-        stretch=made.stretch,
-        uid=made.uid,
-        source=made.source.value if made.source else "",
-        last=made.last,
-    )
+def _may_pass(error: Exception) -> bool:
+    """Whether it is none of the tape: a full disk, memory, Redis."""
+    if isinstance(error, OSError):
+        return not is_damage(error)
+    return isinstance(error, MemoryError | StoreUnavailable)
 
 
 def _quality(
@@ -361,7 +363,7 @@ def _quality(
         return None
 
 
-def _media(
+def _cut_by_mode(
     tape: Tape,
     spec: RecordingSpec,
     origin_ns: int,

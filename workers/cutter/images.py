@@ -36,7 +36,7 @@ _MOST_IMAGES = 300  # of one recording
 class Fetched(BaseModel):
     """What became of one URL."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     file: str = ""  # bare name; "": there is none
     why: str = ""  # there is none

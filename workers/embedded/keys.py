@@ -23,7 +23,7 @@ def _letters(count: int, alphabet: str = string.ascii_letters + string.digits) -
 class Keys(BaseModel):
     """Every id and secret of the farm; a key that a newer version adds is made on load."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     app_id: str = Field(default_factory=_hex)
     customer_key: str = Field(default_factory=_hex)

@@ -12,9 +12,9 @@ SLICE_SECONDS = 15
 
 
 class Frozen(BaseModel):
-    """A value that nobody changes; unknown fields are errors."""
+    """A value that nobody changes; unknown fields are errors, in which no secret stands."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Mode(StrEnum):

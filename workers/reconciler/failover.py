@@ -46,7 +46,7 @@ class Failover:
         if time.monotonic() < self._calm_until_s:
             return
         self._asking.look()
-        for sid in self._store.on_air():
+        for sid in self._store.unleased():
             try:
                 self._see(sid)
             except StoreUnavailable:

@@ -23,6 +23,7 @@ from workers.store.store import Store, now_ns
 
 _EVERY_S = 5.0
 _REST = 4  # times as long as a round took
+_FRESH_S = 60.0  # after the rest: what was seen before that says nothing of what is
 _LATE_NS = 60 * NS  # who ends a recording cleans up itself, unless it dies
 _STALE_S = 60.0  # a note about a recut that was never taken in
 _LOCK_S = 10.0
@@ -39,6 +40,7 @@ class Housekeeping:
         self._metrics = metrics
         self._farm_key = farm_key
         self._forgotten: set[str] = set()
+        self._until_s = 0.0  # so long it counts
         self._rest_until_s = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -53,12 +55,15 @@ class Housekeeping:
         self._metrics.spool_bytes.set(self._spool.bytes())
         ended_s = time.monotonic()
         self._rest_until_s = ended_s + _REST * (ended_s - began_s)
+        self._until_s = self._rest_until_s + _FRESH_S
 
     def look(self) -> None:
         """Remove what an uploader left that died after the last word; restore what Redis forgot.
 
         Raises StoreUnavailable.
         """
+        if time.monotonic() > self._until_s:
+            self._forgotten = set()  # others were at it since
         forgotten = set()
         for sid in self._spool.sids():
             try:
@@ -72,10 +77,20 @@ class Housekeeping:
             except Exception:
                 # One folder that cannot be read must not keep the others.
                 log.exception("folder not looked after", sid=sid)
-        # Seen twice, so that a recorder who has it could say so first.
-        for sid in forgotten & self._forgotten:
+        # In two looks that follow each other, so that a recorder who has it could say so first.
+        again, self._forgotten = forgotten & self._forgotten, forgotten
+        self._until_s = time.monotonic() + _FRESH_S
+        for sid in sorted(again):
+            self._restore(sid)
+
+    def _restore(self, sid: str) -> None:
+        try:
             restore(self._store, self._spool.folder(sid), self._farm_key)
-        self._forgotten = forgotten
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # One folder that cannot be read must not keep the others.
+            log.exception("recording not restored", sid=sid)
 
     def _tidy(self, row: Row) -> None:
         tape = TapeFolder(self._spool.folder(row.sid))

@@ -53,10 +53,14 @@ class Reconciler:
         self._rounds += 1
 
     def look(self, *, full: bool) -> None:
-        """Look at every recording once.  Raises StoreUnavailable."""
+        """Look at every recording once; if not ``full``, only at how far the tapes of recuts are.
+
+        Raises StoreUnavailable.
+        """
         backlog_s = 0.0
         self._asking.look()
-        for sid in self._store.active():
+        # Those on the air are most of all, and no recuts: they would only be load on Redis.
+        for sid in self._store.active() if full else self._store.off_air():
             try:
                 backlog_s += self._see(sid, full=full)
             except StoreUnavailable:

@@ -43,17 +43,24 @@ class RecutWatch:
 
     def see(self, row: Row, *, full: bool, waiting: int) -> None:
         """Follow the tape, and ask for what is missing; ``waiting`` slices wait to be cut."""
-        if not self._spool.there():
-            return  # the whole spool is away, for now
-        folder = self._spool.folder(row.sid)
-        if folder.spec() is None or not TapeFolder(self._spool.folder(row.tape_of)).there():
-            self._fail(row.sid)
+        seen = self._seen(row)
+        if not all(seen):
+            # Neither is seen of a spool that is away, for now; what is seen twice was not that it
+            # came or went in between.
+            if any(seen) and self._seen(row) == seen:
+                self._fail(row.sid)
             return
+        folder = self._spool.folder(row.sid)
         units = self._follow(row, folder)
         if waiting < _AHEAD and (full or units > row.units_sealed):
             self._ask_cuts(row.sid, folder, units)
         if full:
             self._ask_uploads(row.sid, folder)
+
+    def _seen(self, row: Row) -> tuple[bool, bool]:
+        """Whether the spool shows its own folder, and its tape."""
+        own, parent = self._spool.folder(row.sid), self._spool.folder(row.tape_of)
+        return own.spec() is not None, TapeFolder(parent).there()
 
     def _fail(self, sid: str) -> None:
         """Its tape is gone: nothing of it can be made any more."""

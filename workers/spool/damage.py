@@ -8,6 +8,7 @@ A slice is a pure function of its tape, so a damaged piece is cut once more.  Wh
 or does not help, its file is made without it: no recording waits for ever for its disk.
 """
 
+import errno
 import zlib
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,9 @@ from pathlib import Path
 from workers.spool.document import write
 from workers.spool.spool import Folder
 
+# What a disk says that does not give back what it held (ext4 and XFS: EUCLEAN, EBADMSG), and never
+# says when it is only full or away for a moment.
+_DAMAGE = (errno.ENOENT, errno.EIO, errno.EUCLEAN, errno.EBADMSG)
 _AT_ONCE = 1024 * 1024  # bytes that are read together
 
 
@@ -58,6 +62,11 @@ class DamagedPieces:
 
     def _of(self, harm: Harm) -> frozenset[str]:
         return frozenset(name for name, known in self.all().items() if known is harm)
+
+
+def is_damage(error: OSError) -> bool:
+    """Whether reading once more would give the same error."""
+    return error.errno in _DAMAGE
 
 
 def slice_of(piece: str) -> int:

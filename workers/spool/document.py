@@ -16,7 +16,7 @@ Document = TypeVar("Document", bound=BaseModel)
 class Stored(BaseModel):
     """A value that is kept in a document; what a later version adds is ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 def read(path: Path, model: type[Document]) -> Document | None:

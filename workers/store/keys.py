@@ -21,7 +21,9 @@ recuts:{sid}              set     sids of recuts that were made from this record
                                   as the recording is remembered
 report:{sid}              string  quality report of an ended recording, JSON; 3 days
 asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds.  A notice that is
-                                  sent once was; 31 days after it was last asked for
+                                  sent once was; 31 days after it was last asked for, of a
+                                  screenshot one day
+tried:{sid}:{work}        string  how often work was tried that goes on failing; a day
 lock:{name}               string  locks of cutters and uploaders; seconds, renewed while held
 outbox                    zset    callback ids by the time they are due
 callback:{id}             hash    one callback: app, url, body, attempts; until delivered
@@ -41,6 +43,7 @@ STOPS = PREFIX + "stops"
 RECORDERS = PREFIX + "recorder:"
 
 KEPT_S = 3 * 86400
+TRIED_KEPT_S = 86400
 RESOURCE_KEPT_S = 31 * 86400
 FINISHED_KEPT_S = 60
 ORDERS_KEPT = 20  # of each kind: an order replaces those before, so the oldest may go
@@ -99,6 +102,11 @@ def report(sid: str) -> str:
 def asked(sid: str, work: str) -> str:
     """Marks work that was enqueued a moment ago."""
     return f"{PREFIX}asked:{sid}:{work}"
+
+
+def tried(sid: str, work: str) -> str:
+    """Counts work that fails."""
+    return f"{PREFIX}tried:{sid}:{work}"
 
 
 def lock(name: str) -> str:

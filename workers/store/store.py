@@ -293,6 +293,21 @@ class Store:
         with our_errors():
             return sorted(str(sid) for sid in self.client.smembers(keys.ON_AIR))
 
+    def unleased(self) -> list[str]:
+        """Recordings that hold a recorder slot and that no recorder held a moment ago.
+
+        However many there are, two commands: it is asked often.
+        """
+        sids = self.on_air()
+        with our_errors():
+            leases = self.client.mget([keys.lease(sid) for sid in sids]) if sids else []
+        return [sid for sid, lease in zip(sids, leases, strict=True) if lease is None]
+
+    def off_air(self) -> list[str]:
+        """Recordings that are not in a terminal state and hold no recorder slot."""
+        with our_errors():
+            return sorted(str(sid) for sid in self.client.sdiff([keys.ACTIVE, keys.ON_AIR]))
+
     def leased(self, sid: str) -> bool:
         """Whether a recorder holds it now."""
         with our_errors():
@@ -350,6 +365,14 @@ class Store:
         with our_errors():
             key = keys.asked(sid, work)
             return bool(self.client.set(key, "1", nx=True, px=int(ttl_s * 1000)))
+
+    def tried(self, sid: str, work: str) -> int:
+        """Count that work was tried and failed; how often that was, this time included."""
+        key = keys.tried(sid, work)
+        with our_errors(), self.client.pipeline() as pipe:
+            pipe.incr(key)
+            pipe.expire(key, keys.TRIED_KEPT_S)
+            return int(pipe.execute()[0])
 
     def queue_depth(self, queue: str) -> int:
         """Messages that wait in a queue."""

@@ -1,6 +1,5 @@
 """The bytes of a file that lies in pieces."""
 
-import errno
 import hashlib
 import zlib
 from bisect import bisect_right
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workers.job.errors import PieceDamaged
+from workers.spool.damage import is_damage
 
 _AT_ONCE = 1024 * 1024  # bytes that are read together
-_DAMAGE = (errno.ENOENT, errno.EIO)  # what a file of a piece that is there for others never says
 
 
 class Payload(NamedTuple):
@@ -30,7 +29,7 @@ def blaming(piece: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno not in _DAMAGE:
+        if not is_damage(exc):
             raise
         raise PieceDamaged(piece) from exc
 

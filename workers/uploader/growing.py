@@ -69,6 +69,10 @@ class Work:
         """All that is left of the file, for a bucket that takes no part before the first."""
         return Work(self.file, ends=True)
 
+    def is_for(self, due: "Work") -> bool:
+        """Whether this does what is due: the same, or the steps of it at once."""
+        return self == due or (due.steps and self == due.at_once())
+
 
 class Growth:
     """The growing files of recordings.
@@ -122,6 +126,8 @@ class Growth:
         try:
             self._send(spec, folder, work)
         except PieceDamaged as exc:
+            if folder.delivered(work.file.name):
+                return  # another one did it, while Redis knew nothing of our lock
             if not all(folder.cut(slice_of(name)) for name in exc.names):
                 raise  # it is the spool that is away
             PartsUpload(Bucket(spec.storage), folder, work.file.name, self._metrics).discard()
@@ -196,10 +202,13 @@ def _payloads(folder: Folder, file: GrowingFile) -> list[Payload]:
 
 
 def _note(folder: Folder, names: tuple[str, ...]) -> None:
-    """Remember damage: the reconciler asks for the slices; what was cut once more is lost."""
+    """Remember damage: the reconciler asks for the slices.
+
+    A second complaint, of what is MENDED, means LOST: cutting it again would not help.
+    """
     damaged = DamagedPieces(folder)
     before = damaged.all()
     for name in names:
-        harm = Harm.LOST if name in before else Harm.FOUND
+        harm = Harm.FOUND if before.get(name, Harm.FOUND) is Harm.FOUND else Harm.LOST
         damaged.note(name, harm)
         log.error("a piece is damaged", sid=folder.path.name, piece=name, harm=harm.value)

@@ -16,16 +16,14 @@ from workers.job import naming
 from workers.job.errors import NotFound, StorageError
 from workers.job.spec import RecordingSpec
 from workers.job.state import Event, State
-from workers.job.status import FileEntry
 from workers.metrics.metrics import Metrics
 from workers.spool.damage import DamagedPieces
 from workers.spool.spool import Closed, Delivery, Folder, Spool, Unit
 from workers.storage.s3 import Bucket
 from workers.store.store import Store, now_ns
-from workers.uploader import growing_files, playlists, quality
+from workers.uploader import growing_files, notices, playlists, quality
 from workers.uploader.cut_units import CutUnits
 from workers.uploader.growing import Growth, Work
-from workers.uploader.growing_files import GrowingFile
 from workers.uploader.patience import Patience
 from workers.uploader.playlists import Line
 from workers.uploader.tapes import Tapes
@@ -33,7 +31,6 @@ from workers.uploader.turns import Turns
 
 _LOCK_S = 10.0  # a dead uploader's recording is free again after this
 _WAIT_S = 30.0
-_UPLOADER, _MEDIUM, _FILE_HANDLING = 1, 3, 51  # module, level, code (reference §7.3, §7.5)
 _GROWING_AT_ONCE = 2  # of an uploader's threads; the others are there for segments and playlists
 
 log = structlog.get_logger(__name__)
@@ -118,7 +115,7 @@ class Uploader:
     def _do(self, spec: RecordingSpec, folder: Folder, work: Work) -> bool:
         with self._store.locked(f"grow:{spec.sid}", ttl_s=_LOCK_S, wait_s=0) as held:
             due = self._growth.due(spec, folder) if held else None
-            if due is not None and work in (due, due.at_once()):  # else look again
+            if due is not None and work.is_for(due):  # else look again
                 self._growth.do(spec, folder, work)
             return held
 
@@ -216,13 +213,6 @@ class Uploader:
             path.write_text(quality.text(told), encoding="utf-8")
             folder.deliver(name, self._put(bucket, name, path))
 
-    def _tell_lacks(self, spec: RecordingSpec, files: list[GrowingFile]) -> list[quality.Document]:
-        lacks = [lack for file in files for lack in quality.lacks(spec, file)]
-        for lack in lacks:
-            once = f"lack:{lack['name']}:{lack['from_ms']}"
-            self._outbox.add(spec, EventType.ERROR, _error(lack), once=once)
-        return lacks
-
     def _fold(self, spec: RecordingSpec, folder: Folder, units: list[Unit]) -> None:
         try:
             quality.fold(folder, units)
@@ -254,13 +244,13 @@ class Uploader:
         files += [playlists.entry(spec, line) for line in lines]
         for file in files:
             self._store.save_file(spec.sid, file)  # Redis may have lost it since
-        lacks = self._tell_lacks(spec, growing)
+        lacks = notices.tell_lacks(self._outbox, spec, growing)
         if spec.quality_report:
             self._report(spec, folder, bucket, closed, lacks)
         # Said before it is true in Redis: who dies in between is followed by one who says it not
         # twice.
         if files or not spec.files:
-            details = {"status": 0, "fileList": _rows(files)}
+            details = {"status": 0, "fileList": notices.rows(files)}
             self._outbox.add(spec, EventType.UPLOADED, details, once="uploaded")
         self._outbox.add(spec, EventType.SESSION_EXIT, {"exitStatus": 0}, once="exit")
         at_ns = now_ns()
@@ -272,28 +262,3 @@ class Uploader:
             self._metrics.recording_finish.observe((at_ns - row.stop_ns) / NS)
         log.info("recording delivered", sid=spec.sid, files=len(files), units=len(units))
         self._tapes.leave(spec, folder)
-
-
-def _error(lack: quality.Document) -> dict[str, object]:
-    said = f"{lack['name']} lacks {lack['duration_s']} s from {lack['from_ms']}: damaged on disk"
-    return {
-        "module": _UPLOADER,
-        "errorLevel": _MEDIUM,
-        "errorCode": _FILE_HANDLING,
-        "stat": 0,
-        "errorMsg": said,
-    }
-
-
-def _rows(files: list[FileEntry]) -> list[dict[str, object]]:
-    return [
-        {
-            "fileName": file.name,
-            "trackType": file.track_type,
-            "uid": file.uid,
-            "mixedAllUser": file.mixed,
-            "isPlayable": file.playable,
-            "sliceStartTime": file.slice_start_ms,
-        }
-        for file in files
-    ]
