@@ -224,7 +224,7 @@ class Intake:
         gone = self._over or ssrc in self._ended or ssrc in self._unwanted
         repairs = packet[1] & 0x7F in self._sections.retransmits
         stream = None if gone or repairs else self._meet(packet, at)
-        if stream is None and self._arrivals is not None:
+        if stream is None and self._arrivals is not None and not self._over:
             # Numbers count the packets of a connection: those that are not told of were lost in
             # the network, and their sender would give less to the tracks that are wanted.
             self._arrivals.note(packet, at.at_ns)

@@ -16,7 +16,10 @@ from media.tape.model import Frame
 # Samples.  Who rests sends something every 400 ms; one such packet may be lost.
 LONGEST = opus.RATE
 MEMORY = 2 * opus.RATE  # of packets that the noise is made of
-_ANEW = opus.RATE // 2  # so often a rest begins anew for senders that go on sending all the while
+# In each such stretch of RTP time one rest begins at most: for senders that go on sending all the
+# while, and because each costs the packets of MEMORY.  Encoders rest after 200 ms of silence, so
+# that a rest that follows another sooner is after a word; it goes on with that one's noise.
+ANEW = opus.RATE // 2
 
 
 class Rest:
@@ -25,6 +28,7 @@ class Rest:
     def __init__(self, channels: int) -> None:
         self._channels = channels
         self._recent: deque[Frame] = deque()
+        self._rested: int | None = None  # the last stretch of ANEW in which a rest began
 
     @property
     def begun(self) -> bool:
@@ -35,25 +39,30 @@ class Rest:
         """Whether the next packet begins a rest, and is to be decoded by :meth:`decoder`."""
         if not rests(frame) or not self._recent:
             return False
-        last = self._recent[-1]
-        if last.codec.key != frame.codec.key:
+        if self._recent[-1].codec.key != frame.codec.key:
             return False  # nothing is known yet
-        return not self.begun or position(frame) // _ANEW != position(last) // _ANEW
+        return self._rested is None or position(frame) // ANEW > self._rested
 
-    def decoder(self) -> SoundDecoder:
-        """One that heard the packets of late."""
-        decoder = sound_decoder(self._recent[-1].codec, self._channels)
-        for frame in self._recent:
-            decoder.decode(frame.data)
+    def decoder(self, frame: Frame) -> SoundDecoder:
+        """One that heard the packets of late, for the packet that begins a rest."""
+        at = position(frame)
+        self._rested = at // ANEW
+        decoder = sound_decoder(frame.codec, self._channels)
+        for one in self._recent:
+            if 0 <= at - position(one) < MEMORY:
+                decoder.decode(one.data)
         return decoder
 
     def heard(self, frame: Frame) -> None:
         """A packet was decoded."""
-        if self._recent and self._recent[-1].codec.key != frame.codec.key:
-            self._recent.clear()
-        self._recent.append(frame)
-        while not 0 <= position(frame) - position(self._recent[0]) < MEMORY:
-            self._recent.popleft()
+        at, recent = position(frame), self._recent
+        if recent and recent[-1].codec.key != frame.codec.key:
+            recent.clear()
+        while recent and not 0 <= at - position(recent[0]) < MEMORY:
+            recent.popleft()
+        if not recent:
+            self._rested = None
+        recent.append(frame)
 
 
 def rests(frame: Frame) -> bool:

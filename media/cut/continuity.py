@@ -10,9 +10,14 @@ from media.cut.cursor import Mark
 from media.cut.lines import Line
 from media.cut.pauses import Pauses
 from media.cut.picture import decodable
-from media.tape.model import Frame, Kind, Source
+from media.tape.model import NS, Frame, Kind, Source
 
 _CODECS = {Kind.AUDIO: frozenset(("opus",)), Kind.VIDEO: frozenset(("vp8", "vp9", "av1"))}
+
+# A camera that is turned begins another file: a few at once are honoured, as people turn a phone to
+# and fro, and then one in so long.  A sender that says so all the time leaves no more files.
+_TURN_NS = 10 * NS
+_TURNS_AT_ONCE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class LineState:
     end_ns: int = 0  # of what the open stretch has
     codec: str = ""  # of the open stretch, as Codec.key
     rotation: int = 0  # of its first picture, see Frame.rotation
+    turns_ns: int = 0  # when turns would be paid for, see _TURN_NS
 
 
 @dataclass(slots=True)
@@ -52,6 +58,7 @@ class Continuity:
         self._silent = silent
         self._mark = state.mark
         self._usable = state.usable
+        self._turns_ns = state.turns_ns
         self._open: Stretch | None = None
         if state.start_ns is not None:
             self._open = Stretch(
@@ -88,9 +95,17 @@ class Continuity:
     def _interrupts(self, stretch: Stretch, frame: Frame) -> bool:
         if self._mark is None or frame.track.id != self._mark.track:
             return True
-        if frame.codec.key != stretch.codec or _turned(stretch, frame):
+        if frame.codec.key != stretch.codec or self._over(frame.track.kind, frame.time_ns):
             return True
-        return self._over(frame.track.kind, frame.time_ns)
+        return _turned(stretch, frame) and self._honours(frame.time_ns)
+
+    def _honours(self, turned_ns: int) -> bool:
+        """Whether one more turn may begin a file; counts it if so."""
+        paid_ns = max(self._turns_ns, turned_ns) + _TURN_NS
+        if paid_ns - turned_ns > _TURNS_AT_ONCE * _TURN_NS:
+            return False
+        self._turns_ns = paid_ns
+        return True
 
     def _over(self, kind: Kind, until_ns: int) -> bool:
         """Whether a stretch cannot go on after such a silence."""
@@ -112,10 +127,16 @@ class Continuity:
             if stretch.frames:
                 stretch.end_ns = end_of(stretch.frames)
         if self._open is None:
-            return LineState(self._mark, self._usable)
+            return LineState(self._mark, self._usable, turns_ns=self._turns_ns)
         one = self._open
         return LineState(
-            self._mark, self._usable, one.start_ns, one.end_ns, one.codec, one.rotation
+            self._mark,
+            self._usable,
+            one.start_ns,
+            one.end_ns,
+            one.codec,
+            one.rotation,
+            self._turns_ns,
         )
 
 

@@ -17,7 +17,7 @@ from media.tape.model import Frame
 # Samples a decoder is warmed up for: RFC 7845 §4.6 asks for 80 ms, and what conceals a loss at the
 # beginning was decoded before it.
 PREROLL = 14_400
-_PREROLL_OF_RESTS = comfort.LONGEST + comfort.MEMORY
+_PREROLL_OF_RESTS = comfort.LONGEST + comfort.ANEW + comfort.MEMORY
 # Samples.  Behind the end of a slice no more is read: both slices that a longer loss reaches into
 # must make the same of it.
 _LONGEST = opus.RATE // 5
@@ -59,7 +59,7 @@ class TrackSound:
         if placed.gap and self._end is not None and not self._rest.begun:
             self._bridge(decoder, placed)
         if self._rest.begins(placed.frame):
-            self._decoder = decoder = self._rest.decoder()
+            self._decoder = decoder = self._rest.decoder(placed.frame)
         sound = decoder.decode(placed.frame.data)
         if sound is None:
             self._conceal(decoder, placed)

@@ -4,7 +4,8 @@ A stretch begins where a line comes to be, or comes back after a mute, an absenc
 (as in :mod:`media.cut.copying`), pictures at a key frame; it goes on over changes of resolution and
 ends with a change of the codec.  A file can say only once how its pictures lie, so a camera that is
 turned begins another one at the next key frame: nothing is left out, and no more than the pictures
-up to there lie on their side.  Every slice leaves a piece of each stretch that it touches.
+up to there lie on their side, unless it is turned again and again (:mod:`media.cut.continuity`).
+Every slice leaves a piece of each stretch that it touches.
 
 Only what WebM knows is stored: VP8, VP9, AV1 and Opus.  Other lines leave nothing.
 """

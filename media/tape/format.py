@@ -185,9 +185,9 @@ class PartReader:
                 if captured > size - 32 or number >= len(interfaces):
                     raise self._damaged(pos, "a packet does not fit its block or interface")
                 track = interfaces[number]
+                if number and captured < PDU_SIZE:  # whoever wants it: all see the same damage
+                    raise self._damaged(pos, "a packet lacks its header")
                 if track is not None:
-                    if captured < PDU_SIZE:
-                        raise self._damaged(pos, "a packet lacks its header")
                     start = pos + 28 + PDU_SIZE
                     rtcp = data[pos + 34] == 0x63  # "rtcp", not "rtp"
                     yield high << 32 | low, track, start, pos + 28 + captured, rtcp

@@ -1,7 +1,10 @@
 """Where a track has no key frame: what was searched in vain is not searched again.
 
 Who never sends one would cost every slice the same search through minutes of tape.  What is sealed
-does not change, so searches find the same with this memory and without.
+does not change, and what is noted ends ten seconds before what was searched does, so searches find
+the same with this memory and without: a key frame may be complete late, but no later than that, and
+any search counts the packets of the ten seconds behind each moment it looks at, up to a second
+behind its own end.
 """
 
 from collections import OrderedDict

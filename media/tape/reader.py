@@ -157,7 +157,9 @@ class Tape:
         until_ns, step_ns = at_ns + 1, _SEARCH_NS
         while until_ns > first_ns:
             from_ns = max(until_ns - step_ns, first_ns)
-            found = self.frames(from_ns, until_ns, tracks=wanted).values()
+            # Where the steps end must not decide which late packets count: see Keyless.
+            late_ns = LATE_NS + min(at_ns + 1 - until_ns, _BEHIND_NS)
+            found = self.frames(from_ns, until_ns, tracks=wanted, late_ns=late_ns).values()
             times = [frame.time_ns for frames in found for frame in frames if frame.keyframe]
             if times:
                 return max(times)
@@ -211,7 +213,7 @@ class Tape:
         for part in parts:
             if not any(map(wants, part.tracks)):
                 continue
-            data, spans, damage = self._shelf.packets(part)
+            data, spans, damage = self._shelf.packets(part, wants)
             for track, places in spans.items():
                 # The manifests' word counts; a track the part's file names otherwise is damage.
                 if not (self._knows(track) and wants(track)):

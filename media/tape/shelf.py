@@ -3,9 +3,8 @@
 import json
 import re
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +33,9 @@ class Shelf:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._manifests: dict[str, PartManifest] = {}
-        self._packets: OrderedDict[str, Packets] = OrderedDict()
+        self._packets: dict[str, Packets] = {}  # of all tracks
+        self._asked: dict[str, int] = {}  # the turn at which each part's packets were last asked
+        self._turns = count(1)
 
     def manifests(self) -> list[PartManifest]:
         """Those of all sealed parts, in time order.  Raises TapeDamaged."""
@@ -130,18 +131,39 @@ class Shelf:
             raise TapeDamaged(f"part {part.name} cannot be read: {exc.strerror}") from exc
         return PartReader(data, wants=wants, events=events)
 
-    def packets(self, part: PartManifest) -> Packets:
-        """The RTP packets of all tracks in a part, each track's in order of arrival.
+    def packets(self, part: PartManifest, wants: Callable[[Track], bool]) -> Packets:
+        """The RTP packets of a part, each track's in order of arrival; of all tracks or fewer.
 
-        Raises TapeDamaged when the file is not there.
+        Those of ``wants`` are among them.  Raises TapeDamaged when the file is not there.
         """
-        found = self._packets.pop(part.name, None)
-        if found is None:
-            found = _sorted_by_track(self.open(part))
-        self._packets[part.name] = found
-        while len(self._packets) > 1 and sum(map(_size, self._packets.values())) > _KEPT_BYTES:
-            self._packets.popitem(last=False)
+        before, now = self._asked.get(part.name, 0), next(self._turns)
+        found = self._packets.get(part.name)
+        if found is None and self._makes_room(part, before):
+            found = self._packets[part.name] = _sorted_by_track(self.open(part))
+        elif found is None:
+            found = _sorted_by_track(self.open(part, wants=wants))
+        self._asked[part.name] = now
         return found
+
+    def _makes_room(self, part: PartManifest, before: int) -> bool:
+        """Whether a part is worth to be kept, which was asked for at a turn before.
+
+        Others go for it that were not asked for since, so that of more than there is room for,
+        read again and again, some stay all the time rather than none.
+        """
+        sizes = {name: len(kept.data) for name, kept in self._packets.items()}
+        excess = sum(sizes.values()) + part.bytes - _KEPT_BYTES
+        gone = []
+        for name in sorted(sizes, key=self._asked.__getitem__):
+            if excess <= 0 or self._asked[name] >= before:
+                break
+            excess -= sizes[name]
+            gone.append(name)
+        if excess > 0:
+            return False
+        for name in gone:
+            del self._packets[name]
+        return True
 
     def remove(self, name: str) -> None:
         """Delete a part; idempotent.
@@ -151,10 +173,6 @@ class Shelf:
         """
         (self.directory / (name + MANIFEST_SUFFIX)).unlink(missing_ok=True)
         (self.directory / (name + SUFFIX)).unlink(missing_ok=True)
-
-
-def _size(packets: Packets) -> int:
-    return len(packets.data)
 
 
 def _sorted_by_track(reader: PartReader) -> Packets:

@@ -115,3 +115,20 @@ def test_tracks_that_a_sender_may_not_begin_are_counted():
         assert publisher.intake._strangers >= MOST - 2
 
     go(scenario)
+
+
+def test_after_the_end_nothing_is_kept_for_the_sender():
+    """Packets go on coming, and nobody tells of them any more."""
+
+    def scenario() -> None:
+        publisher = Publisher(PICTURE)
+        publisher.intake.agree(Sections((PICTURE,)), arrivals=5)
+        publisher.run(1).intake.end()
+        arrivals = publisher.intake._arrivals
+        assert arrivals is not None
+        kept = len(arrivals._packets)
+        assert kept == 50
+        publisher.run(1)
+        assert len(arrivals._packets) == kept
+
+    go(scenario)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from media.cut import comfort
+from media.cut import comfort, libopus
 from media.cut.composite import cut_composite
 from media.cut.model import CompositeSpec, IndividualSpec, Slice
 from media.cut.sound import render
-from media.tape.model import NS, Source
+from media.tape.model import NS, Frame, Source
 from tests.media.cut.look import concatenated, sound
 from tests.media.cut.resting import NOISE, PACKET, RATE, speaker
 from tests.media.cut.scene import OPUS, ORIGIN_NS, PCMU, moved, presence, telephone_tone, track
@@ -129,3 +129,54 @@ def test_what_another_codec_said_is_no_noise(frames):
     heard = render([[*before, *after]], ORIGIN_NS, first=0, count=2 * RATE, channels=1)[0]
     assert db(heard[: RATE - 480]) > -18
     assert np.abs(heard[RATE + 480 :]).max() < NOISE
+
+
+def _said(at, resting, *, rtp=None):
+    """A packet of 2.5 ms; one that rests holds nothing."""
+    data = bytes((0xE0,)) if resting else bytes((0xE0, *(at * 7 + k & 255 for k in range(20))))
+    rtp = at * 120 if rtp is None else rtp
+    return Frame(MIC, OPUS, ORIGIN_NS + rtp * NS // RATE, rtp, data, True, True)
+
+
+def _to_and_fro():
+    """RTP times on either side of every half second."""
+    for at in range(4000):
+        far = 960 * (1 + at % 9) if at % 2 else -960 * (1 + at % 7)
+        yield _said(at, True, rtp=max(0, round(at / 500 * 2) * RATE // 2 + far))
+
+
+def _damaged():
+    """What rests cannot be decoded: two frames in one byte."""
+    for at in range(4000):
+        sent = _said(at, at % 2 == 1)
+        yield sent._replace(data=bytes((0xE1, 0))) if at % 2 else sent
+
+
+RESTLESS = {
+    "every other": [_said(at, at % 2 == 1) for at in range(4000)],
+    "to and fro": list(_to_and_fro()),
+    "damaged": list(_damaged()),
+}
+
+
+@pytest.mark.parametrize("name", RESTLESS)
+def test_rests_cost_little_however_often_they_begin(monkeypatch, name):
+    """Each begins with what was heard in two seconds, and some senders rest all the time."""
+    frames, decoded, decode = RESTLESS[name], [], libopus.Decoder.decode
+    monkeypatch.setattr(
+        libopus.Decoder, "decode", lambda one, data: decoded.append(1) or decode(one, data)
+    )
+    assert all(map(comfort.rests, frames[1::2]))
+    render([frames], ORIGIN_NS, first=0, count=10 * RATE, channels=1)
+    assert len(frames) // 2 <= len(decoded) <= 6 * len(frames)
+
+
+def test_who_rests_after_every_word_sounds_the_same_whoever_asks():
+    """Words of 60 ms, so that there are more rests than may begin."""
+    frames = speaker(MIC, lambda at: at >= 0, start_ns=ORIGIN_NS, seconds=16)
+    frames = [f if i % 4 else f._replace(data=f.data[:1]) for i, f in enumerate(frames)]
+    once = render([frames], ORIGIN_NS, first=0, count=16 * RATE, channels=1)[0]
+    for seam_s in np.arange(7.05, 14, 0.31):
+        seam = round(seam_s * RATE)
+        for first, last in ((seam - RATE, seam), (seam, seam + RATE)):
+            assert np.abs(part(frames, first, last) - once[first:last]).max() < 1e-5

@@ -7,13 +7,16 @@ import av
 import numpy as np
 import pytest
 
+from media.cut.continuity import Continuity, LineState, dump, load
+from media.cut.lines import Line
 from media.cut.model import IndividualSpec, Slice
+from media.cut.pauses import Pauses
 from media.cut.stretches import cut_stretches
 from media.judge.decode import luma
 from media.mux import matroska
 from media.mux.clusters import ClusterIndex
 from media.publish.read_pattern import read_frame_number
-from media.tape.model import NS, EventType, Source, TapeEvent
+from media.tape.model import NS, EventType, Frame, Kind, Source, TapeEvent
 from media.tape.wanted import Wanted
 from tests.media.cut.look import assert_plays, like, shots
 from tests.media.cut.patterns import pattern, turning
@@ -234,6 +237,44 @@ def test_a_camera_that_is_turned_begins_another_film_at_the_next_key_picture(tmp
     for (before, _), (after, _) in itertools.pairwise(films):
         end_ns = before[-1].start_ns + round(before[-1].duration_s * NS)
         assert after[0].start_ns == pytest.approx(end_ns, abs=NS // 100)
+
+
+@pytest.mark.parametrize("units_s", [4, 15, 120])
+def test_a_camera_that_is_turned_all_the_time_leaves_few_films(units_s):
+    """Twice a second for a minute and a half; then it is held upright, and filmed so."""
+    camera, flips = turning(CAM), 180
+    frames = [
+        Frame(
+            camera,
+            VP8,
+            ORIGIN_NS + n * NS // 2,
+            n * 45_000,
+            b"picture",
+            True,
+            True,
+            *SIZE,
+            rotation=180 if n < flips and n % 2 else 0,
+            tells_rotation=True,
+        )
+        for n in range(240)
+    ]
+    cursor, begun, last = {}, [], None
+    for until_s in range(units_s, 121, units_s):
+        line = Line("1", Source.CAMERA)
+        until_ns = ORIGIN_NS + until_s * NS
+        one = Continuity(load(cursor).get(line, LineState()), Pauses(()))
+        one.feed([f for f in frames if until_ns - units_s * NS <= f.time_ns < until_ns])
+        after = one.finish(Kind.VIDEO, until_ns, final=False)
+        cursor = json.loads(json.dumps(dump({line: after})))
+        begun += [stretch.start_ns for stretch in one.touched if stretch.fresh]
+        last = one.touched[-1]
+    starts = [(at_ns - ORIGIN_NS) / NS for at_ns in begun]
+    assert starts[:6] == [0, 0.5, 1, 1.5, 2, 2.5]  # as somebody tries how it looks best
+    for from_s in range(90):
+        assert len([at for at in starts if from_s < at <= from_s + 20]) <= 7
+    assert len(starts) <= 6 + 10
+    assert last.rotation == 0
+    assert starts[-1] <= 100.5
 
 
 def test_who_tells_only_when_turning_stays_in_one_film(tmp_path):

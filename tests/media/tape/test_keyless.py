@@ -1,5 +1,7 @@
 """Searches for key frames: what was searched in vain is remembered, and changes no answer."""
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from taping import MS, T0, VP8, adds, clock, gives, recorded, rotates, tells, track, vp8
@@ -46,14 +48,17 @@ def test_it_is_bounded():
     assert memory.since_ns(10, 10) == 300
 
 
-def filmed(keys):
-    """A picture a second; which of them are key frames."""
+def filmed(keys, late_ns=0):
+    """A picture a second; which of them are key frames, and how late those arrive."""
+    sent = [
+        (T0 + n * NS + late_ns * (n in keys), vp8(n, n * 90_000, key=n in keys))
+        for n in range(SECONDS)
+    ]
     acts = [adds(VIDEO), tells(clock(VIDEO, 0, T0))]
-    for n in range(SECONDS):
-        at_ns = T0 + n * NS
+    for n, (at_ns, packet) in enumerate(sorted(sent)):
         if n % 5 == 4:
             acts.append(rotates(at_ns - 100 * MS))
-        acts.append(gives(VIDEO, vp8(n, n * 90_000, key=n in keys), at_ns))
+        acts.append(gives(VIDEO, packet, at_ns))
     return recorded(acts, end_ns=T0 + SECONDS * NS)
 
 
@@ -76,3 +81,21 @@ def test_a_key_frame_that_comes_late_is_found(monkeypatch):
     tape = filmed(())
     assert tape.keyframe_before(VIDEO.id, T0 + 1000 * NS, since_ns=T0) is None
     assert reader._keyless.since_ns((tape.directory, VIDEO.id), T0) <= T0 + (SECONDS - 10) * NS
+
+
+@pytest.mark.parametrize("late_s", [1.3, 1.6, 2, 3])
+def test_a_key_frame_that_was_late_is_found_whatever_was_asked_before(monkeypatch, late_s):
+    """However the steps of two searches lie to it, long and short ones."""
+    directory = filmed((41,), round(late_s * NS)).directory
+
+    def asked(at_s):
+        since_ns, at_ns = T0, T0 + round(at_s * NS)
+        return Tape(directory).around(since_ns, at_ns).keyframe_before(VIDEO.id, at_ns)
+
+    for first_s in np.arange(44, 72, 0.7):
+        for later_s in (first_s + 3, first_s + 7.5, first_s + 15):
+            monkeypatch.setattr(reader, "_keyless", Keyless())
+            alone = asked(later_s)
+            monkeypatch.setattr(reader, "_keyless", Keyless())
+            asked(first_s)
+            assert asked(later_s) == alone == T0 + 41 * NS

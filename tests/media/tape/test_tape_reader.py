@@ -397,3 +397,48 @@ def test_of_a_time_that_nobody_taped_its_neighbours_tell(tmp_path):
     for at_s in (120, 134):
         assert near.roster(T0 + at_s * NS) == whole.roster(T0 + at_s * NS)
         assert near.roster(T0 + at_s * NS).publishers == ("7",)
+
+
+@pytest.fixture
+def several(monkeypatch):
+    """A tape of six parts with three tracks, room for two of them, and how each is opened."""
+    cameras = [track(f"1.{n}", str(n), VP8, ssrc=5) for n in range(3)]
+    acts = [act for one in cameras for act in (adds(one), tells(clock(one, 0, T0)))]
+    for n in range(60):
+        at_ns = T0 + n * NS
+        if n and n % 10 == 0:
+            acts.append(rotates(at_ns - 100 * MS))
+        acts += [gives(one, vp8(n, n * 90_000, body=bytes(500)), at_ns) for one in cameras]
+    of = recorded(acts, end_ns=T0 + 60 * NS)
+    sizes = [part.bytes for part in of.manifests()]
+    assert len(sizes) == 6
+    monkeypatch.setattr(shelf, "_KEPT_BYTES", 2 * max(sizes))
+    opened, open_ = [], shelf.Shelf.open
+
+    def noted(self, part, *, wants=None, **how):
+        opened.append((part.number, wants is None))
+        return open_(self, part, wants=wants, **how)
+
+    monkeypatch.setattr(shelf.Shelf, "open", noted)
+    return of, cameras, opened
+
+
+def test_of_more_than_there_is_room_for_some_is_read_once(several):
+    """And only that is looked through for other tracks than the one that is wanted."""
+    of, cameras, opened = several
+    for one in cameras:
+        found = of.frames(T0, FAR, tracks=lambda track, one=one: track == one)
+        assert [frame.rtp_time // 90_000 for frame in found[one.id]] == list(range(60))
+    assert [number for number, whole in opened if whole] == [1, 2]
+    assert [number for number, whole in opened if not whole] == 3 * [3, 4, 5, 6]
+
+
+def test_what_is_read_again_and_again_takes_the_place_of_what_was_read_once(several):
+    of, cameras, opened = several
+    of.frames(T0, T0 + 15 * NS)
+    opened.clear()
+    for one in cameras:
+        of.frames(T0 + 44 * NS, T0 + 58 * NS, tracks=lambda track, one=one: track == one)
+    assert opened == [(5, False), (6, False), (5, True), (6, True)]
+    kept = of._shelf._packets.values()
+    assert sum(len(each.data) for each in kept) <= shelf._KEPT_BYTES
