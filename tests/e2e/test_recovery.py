@@ -20,7 +20,7 @@ from media.judge import decode, pattern
 from media.publish.read_pattern import read_frame_number
 from tests.e2e.farm import Farm, Publisher, farm, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.server, pytest.mark.alone, pytest.mark.timeout(600)]
 
 MIX = {"width": 320, "height": 180, "fps": 15, "bitrate": 300, "mixedVideoLayout": 1}
 AT_ONCE = 2  # stories: each is a farm, and they share the machine
