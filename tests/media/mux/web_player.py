@@ -44,8 +44,14 @@ _PAGE = """<!doctype html><meta charset="utf-8"><title>File</title><video id="vi
     return { at_s: video.currentTime, width, height, red: btoa(red) };
   }
 
+  // A seek may be over before its picture is painted; what is there already is not painted again.
+  const painted = () => new Promise((resolve) => {
+    video.requestVideoFrameCallback(resolve);
+    setTimeout(resolve, 2000);
+  });
+
   async function seek(to_s) {
-    const there = happens("seeked");
+    const there = Promise.all([happens("seeked"), painted()]);
     video.currentTime = to_s;
     await there;
     return shown();
