@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import urllib3
 from minio import Minio
 from minio.error import MinioException
@@ -66,6 +67,16 @@ class Farm:
     def reload(self) -> None:
         """Read farm.json again."""
         self.facts = json.loads((self.data / "farm.json").read_text())
+
+    def kill_owner(self, sid: str) -> None:
+        """Kill the recorder process that tapes a recording."""
+        self.reload()
+        for pid in self.facts["pids"]["recorder"]:
+            files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+            if any(f"/{sid}/tape/" in name for name in files):
+                os.kill(pid, signal.SIGKILL)
+                return
+        pytest.fail("no recorder has the tape open")
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns the exit code."""

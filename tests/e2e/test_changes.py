@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import os
 import re
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -296,24 +293,13 @@ def killed(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str])
         mix = start(running, "900", "mix", "k")
         until(mix.started_s + 6.21)
         take.call("swap", mix.update_layout, SWAPPED)
-        _kill_owner(running, mix.sid)
+        running.kill_owner(mix.sid)
         until(mix.started_s + 7.0)
         take.call("nobody there", mix.update_layout, {"mixedVideoLayout": 1})
         take.call("remove", mix.update, {"streamSubscribe": NOT_THE_SECOND})
         until(mix.started_s + 19.0)
         finish(running, take, mix, "k")
     return take
-
-
-def _kill_owner(running: Farm, sid: str) -> None:
-    """Kill the recorder process that tapes it."""
-    running.reload()
-    for pid in running.facts["pids"]["recorder"]:
-        files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
-        if any(f"/{sid}/tape/" in name for name in files):
-            os.kill(pid, signal.SIGKILL)
-            return
-    pytest.fail("no recorder has the tape open")
 
 
 def test_what_was_asked_for_holds_though_its_recorder_was_killed(killed: Take) -> None:

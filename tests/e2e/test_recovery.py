@@ -113,7 +113,7 @@ def _the_recorder_is_killed(data: Path) -> Outcome:
     ):
         recording = _start(running, "killed")
         until(recording.started_s + 6)
-        _kill_owner(running, recording.sid)
+        running.kill_owner(recording.sid)
         until(recording.started_s + 18)
         return _stop(running, recording, "killed", waits=True)
 
@@ -126,17 +126,6 @@ def test_a_killed_recorder_is_replaced_within_seconds_and_the_playlist_goes_on(
     hole_s = _hole(outcome.pictures())
     print(f"kill -9 of the recorder: {hole_s:.1f} s without new pictures")
     assert hole_s < 8
-
-
-def _kill_owner(running: Farm, sid: str) -> None:
-    """Kill the recorder process that tapes it."""
-    running.reload()
-    for pid in running.facts["pids"]["recorder"]:
-        files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
-        if any(f"/{sid}/tape/" in name for name in files):
-            os.kill(pid, signal.SIGKILL)
-            return
-    pytest.fail("no recorder has the tape open")
 
 
 def _hole(pictures: list[decode.Picture]) -> float:

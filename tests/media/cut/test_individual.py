@@ -1,6 +1,5 @@
 """Each publisher's media apart, from real tapes, unit by unit."""
 
-import json
 from dataclasses import replace
 from itertools import pairwise
 
@@ -29,33 +28,12 @@ from tests.media.cut.scene import (
     track,
 )
 from tests.media.cut.tapes import on_tape
+from tests.media.cut.units import DEFAULT, cut_apart
 
 SIZE = (160, 120)
 CAM, CAM264 = track("1", Source.CAMERA, VP8), track("2", Source.CAMERA, H264)
 MIC = track("1", Source.MICROPHONE, OPUS)
-ORIGINAL, DEFAULT = IndividualSpec("original"), IndividualSpec()
-
-
-def _cut(tape, out, end_s, *, spec=DEFAULT, units=15.0):
-    """All units of a recording of ``end_s`` seconds; the cursor goes through JSON each time."""
-    segments, cursor, begin, number = [], {}, 0.0, 0
-    while begin < end_s:
-        end = min(begin + units, end_s)
-        part = Slice(number, ORIGIN_NS + int(begin * NS), ORIGIN_NS + int(end * NS))
-        result = cut_individual(
-            tape,
-            spec,
-            origin_ns=ORIGIN_NS,
-            slice=part,
-            cursor=cursor,
-            final=end >= end_s,
-            out_dir=out,
-        )
-        cursor = json.loads(json.dumps(result.cursor))
-        segments += result.segments
-        begin, number = end, number + 1
-        assert result.keep_from_ns <= part.end_ns
-    return segments
+ORIGINAL = IndividualSpec("original")
 
 
 def _times(segments):
@@ -88,7 +66,7 @@ def test_original_audio_is_the_publishers_own_bytes_with_a_hole_where_it_was_mut
     muted_speaker, tmp_path
 ):
     frames, tape = muted_speaker
-    segments = _cut(tape, tmp_path, 40.7, spec=ORIGINAL)
+    segments = cut_apart(tape, tmp_path, 40.7, spec=ORIGINAL)
     assert _times(segments) == [(0.5, 15), (15.5, 2.5), (23.0, 15), (38.0, 2.5)]
     assert [s.discontinuity for s in segments] == [True, False, True, False]
     assert [s.resumed for s in segments] == [True, False, True, False]
@@ -102,12 +80,12 @@ def test_original_audio_is_the_publishers_own_bytes_with_a_hole_where_it_was_mut
 @pytest.mark.parametrize("units", [4.0, 7.3, 41.0])
 def test_the_segments_do_not_depend_on_how_the_work_is_divided(muted_speaker, tmp_path, units):
     _, tape = muted_speaker
-    one = _cut(tape, tmp_path / "a", 40.7, spec=ORIGINAL)
-    other = _cut(tape, tmp_path / "b", 40.7, spec=ORIGINAL, units=units)
+    one = cut_apart(tape, tmp_path / "a", 40.7, spec=ORIGINAL)
+    other = cut_apart(tape, tmp_path / "b", 40.7, spec=ORIGINAL, units=units)
     assert [s.path.name for s in one] == [s.path.name for s in other]
     assert [s.path.read_bytes() for s in one] == [s.path.read_bytes() for s in other]
-    one = _cut(tape, tmp_path / "c", 40.7)
-    other = _cut(tape, tmp_path / "d", 40.7, units=units)
+    one = cut_apart(tape, tmp_path / "c", 40.7)
+    other = cut_apart(tape, tmp_path / "d", 40.7, units=units)
     assert [s.path.read_bytes() for s in one] == [s.path.read_bytes() for s in other]
 
 
@@ -116,7 +94,7 @@ def test_pauses_of_dtx_are_no_interruption_but_long_silence_is(tmp_path):
     dtx = [f for i, f in enumerate(frames) if not 100 <= i < 200 or i % 20 == 0]
     kept = _without(dtx, 6, 9)
     tape = on_tape(tmp_path / "t", [kept], presence(MIC, ORIGIN_NS))
-    segments = _cut(tape, tmp_path, 12, spec=ORIGINAL)
+    segments = cut_apart(tape, tmp_path, 12, spec=ORIGINAL)
     assert _times(segments) == [(0, 6), (9, 3)]
     stored = [data for one in segments for _, data in packets(one.path)]
     assert stored == [frame.data for frame in kept]
@@ -125,7 +103,7 @@ def test_pauses_of_dtx_are_no_interruption_but_long_silence_is(tmp_path):
 def test_what_a_muted_publisher_still_sends_is_not_stored(tmp_path):
     frames = tone(MIC, 500, start_ns=ORIGIN_NS, seconds=10)
     tape = on_tape(tmp_path / "t", [frames], [*presence(MIC, ORIGIN_NS), *_mute(3, 8)])
-    segments = _cut(tape, tmp_path, 10, spec=ORIGINAL)
+    segments = cut_apart(tape, tmp_path, 10, spec=ORIGINAL)
     assert len(segments) == 2
     assert segments[0].duration_s == pytest.approx(3, abs=0.11)
     assert segments[1].start_ns == pytest.approx(ORIGIN_NS + 8 * NS, abs=NS // 9)
@@ -159,7 +137,9 @@ def test_a_rejoin_begins_a_new_segment_with_a_discontinuity(tmp_path):
         TapeEvent(EventType.TRACK_REMOVED, left, track=MIC.id),
         *presence(again, left + NS // 3),
     ]
-    segments = _cut(on_tape(tmp_path / "t", [first, second], events), tmp_path, 11, spec=ORIGINAL)
+    segments = cut_apart(
+        on_tape(tmp_path / "t", [first, second], events), tmp_path, 11, spec=ORIGINAL
+    )
     assert _times(segments) == [(0, 5), (5.5, 5)]
     assert segments[1].discontinuity
 
@@ -170,7 +150,9 @@ def test_two_tracks_of_one_line_that_overlap_are_not_stored_twice(tmp_path):
     second = tone(again, 500, start_ns=ORIGIN_NS + 5 * NS, seconds=5)
     at = ORIGIN_NS + 5 * NS - 1
     events = [*presence(MIC, ORIGIN_NS), TapeEvent(EventType.TRACK_ADDED, at, track=again.id)]
-    segments = _cut(on_tape(tmp_path / "t", [first, second], events), tmp_path, 10, spec=ORIGINAL)
+    segments = cut_apart(
+        on_tape(tmp_path / "t", [first, second], events), tmp_path, 10, spec=ORIGINAL
+    )
     assert _times(segments) == [(0, 5), (5, 5)]
 
 
@@ -180,7 +162,7 @@ def test_two_tracks_of_one_line_that_overlap_are_not_stored_twice(tmp_path):
 def test_transcoded_audio_keeps_silence_to_the_end_of_its_slice_then_a_hole(tmp_path):
     frames = _without(tone(MIC, 500, start_ns=ORIGIN_NS, seconds=50), 10, 40)
     tape = on_tape(tmp_path / "t", [frames], [*presence(MIC, ORIGIN_NS), *_mute(10, 40)])
-    segments = _cut(tape, tmp_path, 50)
+    segments = cut_apart(tape, tmp_path, 50)
     assert len(segments) == 2
     assert _times(segments)[0] == (0, 15.02)
     assert segments[1].start_ns == pytest.approx(ORIGIN_NS + 40 * NS, abs=NS // 40)
@@ -197,7 +179,7 @@ def test_transcoded_audio_keeps_silence_to_the_end_of_its_slice_then_a_hole(tmp_
 def test_transcoded_slices_join_to_one_unbroken_sound(tmp_path):
     frames = tone(MIC, 500, start_ns=ORIGIN_NS + NS // 3, seconds=40, drift=50e-6)
     tape = on_tape(tmp_path / "t", [frames], presence(MIC, ORIGIN_NS))
-    segments = _cut(tape, tmp_path, 40)
+    segments = cut_apart(tape, tmp_path, 40)
     assert [round(s.duration_s, 3) for s in segments[:2]] == [15.019, 15.019]
     assert [s.discontinuity for s in segments] == [True, False, False]
     for one, following in pairwise(segments):
@@ -216,7 +198,7 @@ def test_transcoded_slices_join_to_one_unbroken_sound(tmp_path):
 def test_who_is_muted_at_the_end_has_silence_up_to_the_end(tmp_path):
     frames = tone(MIC, 500, start_ns=ORIGIN_NS, seconds=4)
     mute = next(_mute(4, 9))
-    segments = _cut(
+    segments = cut_apart(
         on_tape(tmp_path / "t", [frames], [*presence(MIC, ORIGIN_NS), mute]), tmp_path, 8
     )
     assert len(segments) == 1
@@ -230,7 +212,7 @@ def test_who_is_muted_at_the_end_has_silence_up_to_the_end(tmp_path):
 def test_video_is_copied_and_cut_at_the_first_key_frame_after_15_s(tmp_path, camera, container):
     frames = pictures(camera, RED, start_ns=ORIGIN_NS + NS // 4, seconds=40, size=SIZE, gop_s=4)
     tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
-    segments = _cut(tape, tmp_path, 40.5)
+    segments = cut_apart(tape, tmp_path, 40.5)
     assert _times(segments) == [(0.25, 16), (16.25, 16), (32.25, 8)]
     assert [s.discontinuity for s in segments] == [True, False, False]
     assert {(s.container, s.width, s.height, s.codec) for s in segments} == {
@@ -250,7 +232,7 @@ def test_video_is_copied_and_cut_at_the_first_key_frame_after_15_s(tmp_path, cam
 
 def test_a_webm_segment_has_a_duration_and_can_be_searched(tmp_path):
     frames = pictures(CAM, RED, start_ns=ORIGIN_NS, seconds=16, size=SIZE, gop_s=4)
-    one = _cut(on_tape(tmp_path / "t", [frames], presence(CAM, ORIGIN_NS)), tmp_path, 16)[0]
+    one = cut_apart(on_tape(tmp_path / "t", [frames], presence(CAM, ORIGIN_NS)), tmp_path, 16)[0]
     with av.open(str(one.path)) as file:
         assert file.duration == pytest.approx(16_000_000, abs=100_000)
         file.seek(9_000_000)
@@ -264,7 +246,7 @@ def test_a_new_size_begins_a_new_segment(tmp_path):
     large = pictures(CAM, BLUE, start_ns=ORIGIN_NS + 4 * NS, seconds=4, size=(320, 180))
     large = [moved([f], rtp_time=f.rtp_time + 360_000)[0] for f in large]
     tape = on_tape(tmp_path / "t", [[*small, *large]], presence(CAM, ORIGIN_NS))
-    segments = _cut(tape, tmp_path, 8)
+    segments = cut_apart(tape, tmp_path, 8)
     assert _times(segments) == [(0, 4), (4, 4)]
     assert [(s.width, s.height) for s in segments] == [SIZE, (320, 180)]
     assert (segments[1].discontinuity, segments[1].resumed) == (True, False)
@@ -274,7 +256,7 @@ def test_a_new_size_begins_a_new_segment(tmp_path):
 def test_muted_video_ends_its_segment_and_begins_again_at_a_key_frame(tmp_path, camera):
     frames = pictures(camera, RED, start_ns=ORIGIN_NS, seconds=12, size=SIZE, gop_s=2)
     events = [*presence(camera, ORIGIN_NS), *_mute(3, 7, uid=camera.uid, source=Source.CAMERA)]
-    segments = _cut(on_tape(tmp_path / "t", [frames], events), tmp_path, 12)
+    segments = cut_apart(on_tape(tmp_path / "t", [frames], events), tmp_path, 12)
     assert [round(s.duration_s, 1) for s in segments] == [3.1, 4.0]
     assert segments[1].start_ns == pytest.approx(ORIGIN_NS + 8 * NS, abs=1000)
     assert segments[1].resumed
@@ -287,7 +269,7 @@ def test_what_follows_a_lost_frame_is_left_out_until_the_next_key_frame(tmp_path
     tape = on_tape(
         tmp_path / "t", [frames], presence(camera, ORIGIN_NS), lost=frozenset({(camera.id, 40)})
     )
-    segments = _cut(tape, tmp_path, 6)
+    segments = cut_apart(tape, tmp_path, 6)
     assert len(segments) == 1
     assert_plays(segments[0].path)
     numbers = [shot.number(0, 0, *SIZE, SIZE) for shot in shots(segments[0].path)]
@@ -297,7 +279,7 @@ def test_what_follows_a_lost_frame_is_left_out_until_the_next_key_frame(tmp_path
 def test_a_line_begins_with_its_first_key_frame(tmp_path):
     frames = pictures(CAM, RED, start_ns=ORIGIN_NS, seconds=5, size=SIZE, gop_s=2)[10:]
     tape = on_tape(tmp_path / "t", [frames], presence(CAM, ORIGIN_NS))
-    assert _times(_cut(tape, tmp_path, 5)) == [(2, 3)]
+    assert _times(cut_apart(tape, tmp_path, 5)) == [(2, 3)]
 
 
 @pytest.mark.parametrize(("camera", "cut"), [(CAM, [(0, 340)]), (CAM264, [(0, 330), (330, 10)])])
@@ -305,7 +287,7 @@ def test_h264_without_key_frames_is_cut_after_five_and_a_half_minutes(tmp_path, 
     frames = pictures(camera, RED, start_ns=ORIGIN_NS, seconds=340, fps=2, size=SIZE, gop_s=1000)
     assert sum(frame.keyframe for frame in frames) == 1
     tape = on_tape(tmp_path / "t", [frames], presence(camera, ORIGIN_NS))
-    segments = _cut(tape, tmp_path, 340)
+    segments = cut_apart(tape, tmp_path, 340)
     assert _times(segments) == cut
     assert [s.discontinuity for s in segments] == [True, False][: len(cut)]
     assert {(s.width, s.height) for s in segments} == {SIZE}
@@ -316,7 +298,7 @@ def test_h264_without_key_frames_is_cut_after_five_and_a_half_minutes(tmp_path, 
 def test_the_key_frame_that_ends_a_forced_segment_is_no_discontinuity(tmp_path):
     frames = pictures(CAM264, RED, start_ns=ORIGIN_NS, seconds=360, fps=2, size=SIZE, gop_s=350)
     tape = on_tape(tmp_path / "t", [frames], presence(CAM264, ORIGIN_NS))
-    segments = _cut(tape, tmp_path, 360)
+    segments = cut_apart(tape, tmp_path, 360)
     assert _times(segments) == [(0, 330), (330, 20), (350, 10)]
     assert [s.discontinuity for s in segments] == [True, False, False]
 
@@ -349,7 +331,7 @@ def test_a_picture_that_stands_still_for_a_while_is_no_interruption(tmp_path):
     frames = pictures(CAM, RED, start_ns=ORIGIN_NS, seconds=34, size=SIZE)
     kept = _without(frames, 2, 32)
     tape = on_tape(tmp_path / "t", [kept], presence(CAM, ORIGIN_NS))
-    assert _times(_cut(tape, tmp_path, 34)) == [(0, 32), (32, 2)]
+    assert _times(cut_apart(tape, tmp_path, 34)) == [(0, 32), (32, 2)]
 
 
 # --- who and what ------------------------------------------------------------------------------
@@ -368,23 +350,25 @@ def test_only_what_was_asked_for_is_cut_and_screen_and_camera_are_lines_apart(tm
         for i, t in enumerate((screen, MIC))
     ]
     tape = on_tape(tmp_path / "t", tracks, events)
-    everything = _cut(tape, tmp_path / "a", 3)
+    everything = cut_apart(tape, tmp_path / "a", 3)
     assert {s.source for s in everything} == {Source.CAMERA, Source.SCREEN, Source.MICROPHONE}
-    heard = _cut(tape, tmp_path / "b", 3, spec=replace(DEFAULT, video=False))
+    heard = cut_apart(tape, tmp_path / "b", 3, spec=replace(DEFAULT, video=False))
     assert [s.kind for s in heard] == ["audio"]
 
 
 def test_a_uid_with_awkward_characters_stays_inside_the_folder(tmp_path):
     mic = track("../a b/ü", Source.MICROPHONE, OPUS)
     frames = tone(mic, 500, start_ns=ORIGIN_NS, seconds=1)
-    one = _cut(on_tape(tmp_path / "t", [frames], presence(mic, ORIGIN_NS)), tmp_path / "o", 1)[0]
+    one = cut_apart(on_tape(tmp_path / "t", [frames], presence(mic, ORIGIN_NS)), tmp_path / "o", 1)[
+        0
+    ]
     assert one.path.parent == tmp_path / "o"
     assert one.uid == "../a b/ü"
 
 
 def test_nobody_who_sent_nothing_gets_a_file(tmp_path):
     tape = on_tape(tmp_path / "t", [], [TapeEvent(EventType.JOINED, ORIGIN_NS, uid="9")])
-    assert _cut(tape, tmp_path / "o", 30) == []
+    assert cut_apart(tape, tmp_path / "o", 30) == []
 
 
 def test_sizes_that_change_within_a_millisecond_make_no_segments_of_one_name():

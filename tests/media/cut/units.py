@@ -9,6 +9,7 @@ from media.tape.model import NS
 from media.tape.reader import Tape
 from tests.media.cut.scene import ORIGIN_NS
 
+DEFAULT = IndividualSpec()
 FRAME_NS = 22_000_000  # of AAC: a segment begins on the grid, before its first sound
 
 
@@ -16,12 +17,15 @@ def cut_apart(
     tape: Tape,
     out: Path,
     end_s: float,
-    spec: IndividualSpec,
+    spec: IndividualSpec = DEFAULT,
     *,
     units: float = 15.0,
     trim: bool = False,
 ) -> list[Segment]:
-    """All segments of ``end_s`` seconds; with ``trim`` the tape loses what is said to be done."""
+    """All segments of ``end_s`` seconds; the cursor goes through JSON each time.
+
+    With ``trim`` the tape loses what is said to be done.
+    """
     segments: list[Segment] = []
     cursor: dict[str, object] = {}
     begin, number, kept = 0.0, 0, 0
