@@ -20,6 +20,7 @@ from api.console import routes as console
 from api.control import Control
 from api.quota import Quota
 from workers.addresses import Border, Resolver, lookup
+from workers.apps import Apps
 from workers.metrics.metrics import Metrics
 from workers.settings import Settings
 
@@ -64,7 +65,7 @@ def create_app(
         clock=clock,
     )
     quota = Quota(requests_per_second, time.monotonic)
-    doorman = Doorman(settings.apps)
+    doorman = Doorman(Apps(settings.apps))
     app.register_blueprint(agora.blueprint(service, doorman, quota))
     app.register_blueprint(console.blueprint(control, doorman, quota))
     return app

@@ -3,9 +3,9 @@
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable
 
 from media.errors import Blame, FarmError
+from workers.apps import Apps
 from workers.settings import App
 
 
@@ -30,12 +30,8 @@ class UnknownApp(FarmError):
 class Doorman:
     """Lets a key and secret in to the apps they own."""
 
-    def __init__(self, apps: Iterable[App]) -> None:
-        self._apps = tuple(apps)
-        self._pairs = tuple(
-            (app.app_id, _joined(app.customer_key, app.customer_secret.get_secret_value()))
-            for app in self._apps
-        )
+    def __init__(self, apps: Apps) -> None:
+        self._apps = apps
 
     def admit(self, header: str | None, app_id: str) -> App:
         """The app, if the header's pair owns it.
@@ -44,12 +40,12 @@ class Doorman:
         pair is good for some app, so that strangers cannot find out which apps exist.
         """
         owned = self.owned(header)
-        for app in self._apps:
-            if app.app_id == app_id:
-                if app_id in owned:
-                    return app
-                raise BadCredentials("the pair does not own this app")
-        raise UnknownApp("no such app")
+        app = self._apps.find(app_id)
+        if app is None:
+            raise UnknownApp("no such app")
+        if app_id not in owned:
+            raise BadCredentials("the pair does not own this app")
+        return app
 
     def owned(self, header: str | None) -> frozenset[str]:
         """The IDs of the apps that the header's pair owns; at least one.
@@ -60,7 +56,13 @@ class Doorman:
             raise NoCredentials("no Authorization header")
         given = _credentials(header)
         # Every pair is compared, whatever came before, so that time tells nothing.
-        owned = frozenset(name for name, pair in self._pairs if hmac.compare_digest(given, pair))
+        owned = frozenset(
+            app.app_id
+            for app in self._apps.current()
+            if hmac.compare_digest(
+                given, _joined(app.customer_key, app.customer_secret.get_secret_value())
+            )
+        )
         if not owned:
             raise BadCredentials("wrong key or secret")
         return owned

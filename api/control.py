@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from workers.job.allowance import UNLIMITED, Allowance
 from workers.job.order import Change
 from workers.job.recut import Recut
 from workers.job.spec import RecordingSpec, Storage
@@ -20,11 +21,14 @@ class Control(Protocol):
         """Whether a recording could be taken in now."""
         ...
 
-    def start(self, spec: RecordingSpec, nonce: str) -> str | None:
+    def start(
+        self, spec: RecordingSpec, nonce: str, allowance: Allowance = UNLIMITED
+    ) -> str | None:
         """Take a recording in and enqueue it, or do nothing at all.
 
-        ``nonce`` names the ticket that pays for it.  Returns None, or the sid that this ticket
-        started before.  Raises Conflict and NoCapacity; then the ticket is not spent.
+        ``nonce`` names the ticket that pays for it, ``allowance`` is what its app may have.
+        Returns None, or the sid that this ticket started before.  Raises Conflict, QuotaExceeded
+        and NoCapacity; then the ticket is not spent.
         """
         ...
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from media.errors import FarmError
+from workers.job.allowance import UNLIMITED, Allowance
 from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StorageError
 from workers.job.order import Change
 from workers.job.recut import Recut
@@ -36,7 +37,9 @@ class MemoryControl:
         """Whether a slot is free."""
         return len(self._on_air()) < self.slots
 
-    def start(self, spec: RecordingSpec, nonce: str) -> str | None:
+    def start(
+        self, spec: RecordingSpec, nonce: str, allowance: Allowance = UNLIMITED
+    ) -> str | None:
         """See Control."""
         with self._lock:
             if nonce in self._spent:

@@ -6,6 +6,7 @@ import structlog
 
 from media.errors import FarmError
 from workers.engine import Queues
+from workers.job.allowance import UNLIMITED, Allowance
 from workers.job.errors import StoreUnavailable
 from workers.job.order import Change
 from workers.job.recut import Recut
@@ -33,7 +34,9 @@ class Farm:
         """Whether a recorder slot is free."""
         return self._store.taken() < self._store.slots()
 
-    def start(self, spec: RecordingSpec, nonce: str) -> str | None:
+    def start(
+        self, spec: RecordingSpec, nonce: str, allowance: Allowance = UNLIMITED
+    ) -> str | None:
         """Take a recording in and ask for a recorder; None, or the sid the ticket started."""
         before = self._store.start(spec, nonce)
         if before is None:

@@ -3,6 +3,7 @@
 import structlog
 
 from workers import engine
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.metrics.metrics import Metrics
 from workers.settings import Settings
@@ -21,7 +22,8 @@ class Parts:
         self.app = engine.make(settings.redis_url)
         self.queues = engine.Queues(self.app)
         self.store = Store(connect(settings.redis_url), settings.farm_key)
-        self.outbox = Outbox(self.store.client, settings.apps)
+        self.apps = Apps(settings.apps)
+        self.outbox = Outbox(self.store.client, self.apps)
         self.spool = Spool(settings.spool)
         port = self.metrics.serve(settings.metrics_host, settings.metrics_port)
         log.info("process started", metrics_port=port)

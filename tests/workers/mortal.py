@@ -17,6 +17,7 @@ import av.logging
 from pydantic import SecretStr
 
 from workers.addresses import Border
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.cutter import cutter
 from workers.cutter.cutter import Cutter
@@ -43,7 +44,7 @@ def _uploading(store: Store, spool: Spool, facts: dict[str, Any]) -> Callable[[]
 
 
 def _uploader(store: Store, spool: Spool) -> Uploader:
-    return Uploader(store, spool, Outbox(store.client, ()), Metrics())
+    return Uploader(store, spool, Outbox(store.client, Apps(())), Metrics())
 
 
 def _cutting(store: Store, spool: Spool, facts: dict[str, Any]) -> Callable[[], None]:
@@ -51,7 +52,7 @@ def _cutting(store: Store, spool: Spool, facts: dict[str, Any]) -> Callable[[], 
     cutter._LOCK_S = 0.5
     queues = Queues(make(facts["redis"]))
     images = Images.behind(Border(allow_private=False, timeout_s=1))
-    one = Cutter(store, spool, queues, Outbox(store.client, ()), Metrics(), images)
+    one = Cutter(store, spool, queues, Outbox(store.client, Apps(())), Metrics(), images)
 
     def work() -> None:
         for number in facts["slices"]:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.receiver import Receiver, listening
+from workers.apps import Apps
 from workers.callbacks.deliver import Deliverer
 from workers.callbacks.notice import EventType, body, signatures
 from workers.callbacks.outbox import Outbox
@@ -51,9 +52,9 @@ def app(receiver: Receiver) -> App:
 
 @pytest.fixture
 def outbox(store: Store, app: App) -> Iterator[Outbox]:
-    outbox = Outbox(store.client, (app,))
+    outbox = Outbox(store.client, Apps((app,)))
     stop = threading.Event()
-    deliverer = Deliverer(outbox, (app,), Metrics())
+    deliverer = Deliverer(outbox, Apps((app,)), Metrics())
     thread = threading.Thread(target=deliverer.run, args=(stop,))
     thread.start()
     yield outbox
@@ -112,7 +113,7 @@ def test_a_notice_that_happens_once_is_sent_once(
 @pytest.mark.server
 def test_a_customer_without_an_address_is_sent_nothing(store: Store, make_spec: Make) -> None:
     silent = App(app_id="app", customer_key="k", customer_secret=SecretStr("s"))
-    outbox = Outbox(store.client, (silent,))
+    outbox = Outbox(store.client, Apps((silent,)))
     outbox.add(make_spec(), EventType.RECORDER_STARTED, {"status": 0})
     assert outbox.due(1e12, 10) == []
 
@@ -124,7 +125,7 @@ def test_the_bytes_that_are_sent_carry_the_time_of_sending() -> None:
 def test_what_is_said_once_is_said_once_however_long_a_recording_runs(
     store: Store, app: App, make_spec: Make
 ) -> None:
-    outbox, spec = Outbox(store.client, (app,)), make_spec()
+    outbox, spec = Outbox(store.client, Apps((app,))), make_spec()
     name = f"tapefarm:asked:{spec.sid}:notice:file:a"
     for _ in range(3):
         outbox.add(spec, EventType.FILE_INFOS, {"fileList": "a"}, once="file:a")
@@ -138,7 +139,7 @@ def test_of_screenshots_it_is_not_remembered_for_long_that_they_were_told(
     store: Store, app: App, make_spec: Make
 ) -> None:
     """There may be one each second, and each is told within seconds of its upload."""
-    outbox, spec = Outbox(store.client, (app,)), make_spec()
+    outbox, spec = Outbox(store.client, Apps((app,))), make_spec()
     for _ in range(2):
         outbox.add(spec, EventType.SNAPSHOT_FILE, {"fileName": "a.jpg"}, once="file:a.jpg")
     assert len(outbox.due(2**40, 10)) == 1

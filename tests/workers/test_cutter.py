@@ -8,6 +8,7 @@ import pytest
 from media.cut.look import Look
 from media.tape.model import NS
 from workers.addresses import Border
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.cutter.cutter import Cutter
 from workers.cutter.fetch import Fetcher
@@ -36,7 +37,7 @@ def test_a_message_that_comes_after_the_end_cuts_nothing(
     assert claim is not None
     store.tape_closed(claim, spec, origin_ns=spec.accepted_ns, end_ns=9 * NS, units_sealed=1)
     store.finish(SID, Event.DELIVERED, 9 * NS)
-    queues, outbox = Queues(make(redis_url)), Outbox(store.client, ())
+    queues, outbox = Queues(make(redis_url)), Outbox(store.client, Apps(()))
     images = Images.behind(Border(allow_private=False, timeout_s=1))
     Cutter(store, Spool(tmp_path / "spool"), queues, outbox, Metrics(), images).cut(SID, 0)
     assert not (tmp_path / "spool").exists()
@@ -63,7 +64,7 @@ def test_the_images_of_a_slice_to_come_are_fetched_ahead(
     store.heartbeat("recorder-a", 1, ttl_s=60)
     store.start(spec, "nonce")
     spool = Spool(tmp_path / "spool")
-    queues, outbox = Queues(make(redis_url)), Outbox(store.client, ())
+    queues, outbox = Queues(make(redis_url)), Outbox(store.client, Apps(()))
     images = Known(
         Fetcher(Border(allow_private=False, timeout_s=1), most_bytes=1, connect_s=1, total_s=1)
     )

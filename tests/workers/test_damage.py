@@ -17,6 +17,7 @@ from tests.workers.grown import FARM_KEY, MadeUpMix
 from tests.workers.test_growing import APPS, SID, mp4, notices
 from tests.workers.test_growing_killed import _tape
 from workers.addresses import Border
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.cutter.cutter import Cutter
 from workers.cutter.images import Images
@@ -66,7 +67,7 @@ class Farm:
 
     def __init__(self, store: Store, spool: Spool, redis_url: str) -> None:
         self.store, self.spool = store, spool
-        queues, outbox = Queues(make(redis_url)), Outbox(store.client, APPS)
+        queues, outbox = Queues(make(redis_url)), Outbox(store.client, Apps(APPS))
         images = Images.behind(Border(allow_private=False, timeout_s=1))
         self.uploader = Uploader(store, spool, outbox, Metrics())
         self.cutter = Cutter(store, spool, queues, outbox, Metrics(), images)

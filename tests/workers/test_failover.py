@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.engine import RECORD, Queues, make
 from workers.job.spec import RecordingSpec
@@ -45,7 +46,7 @@ def test_a_take_over_does_not_wait_for_a_walk_over_the_spool(
     claim = store.claim(spec.sid, "a", ttl_s=0.1)
     assert claim is not None
     store.write(claim, origin_ns=1, units_sealed=1)
-    queues, outbox = Queues(make(redis_url)), Outbox(store.client, ())
+    queues, outbox = Queues(make(redis_url)), Outbox(store.client, Apps(()))
     runs = (
         Housekeeping(store, spool, Metrics(), SecretStr("a farm key for tests")).run,
         Reconciler(store, spool, queues, outbox, Metrics()).run,

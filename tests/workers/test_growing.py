@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from tests.workers.buckets import S3Server
 from tests.workers.grown import MadeUpMix, MakeMix, left
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.job.errors import PartsRefused, StorageRefused, StorageUnavailable
 from workers.job.spec import RecordingSpec
@@ -57,7 +58,7 @@ def made(s3: S3Server, store: Store, spool: Spool, make_spec: Make, tmp_path: Pa
 
 @pytest.fixture
 def uploader(store: Store, spool: Spool) -> Uploader:
-    return Uploader(store, spool, Outbox(store.client, APPS), Metrics())
+    return Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics())
 
 
 def mp4(number: int = 0, sid: str = SID) -> str:
@@ -282,7 +283,7 @@ def _until_nobody_dies(
         deadly.setattr(owner, name, step)
         while True:
             try:
-                Uploader(store, spool, Outbox(store.client, APPS), Metrics()).upload(SID, "")
+                Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics()).upload(SID, "")
             except Killed:
                 continue
             return
@@ -292,7 +293,7 @@ def test_a_bucket_that_forgets_gets_everything_again(
     s3: S3Server, store: Store, spool: Spool, made: MakeMix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Patience, "may_try", lambda *_: True)
-    uploader = Uploader(store, spool, Outbox(store.client, APPS), Metrics())
+    uploader = Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics())
     mix = made()
     for number in range(8):
         mix.cut(number, 70_000, final=number == 7)
@@ -387,8 +388,8 @@ def test_a_key_that_may_only_write_is_enough(
     with monkeypatch.context() as deadly:
         deadly.setattr(Multipart, "complete", dies)
         with pytest.raises(Killed):
-            Uploader(store, spool, Outbox(store.client, APPS), Metrics()).upload(SID, "")
-    Uploader(store, spool, Outbox(store.client, APPS), Metrics()).upload(SID, "")
+            Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics()).upload(SID, "")
+    Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics()).upload(SID, "")
     assert s3.content(mp4()) == mix.whole(range(4))
 
 

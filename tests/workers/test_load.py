@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.engine import Queues, make
 from workers.job.spec import RecordingSpec
@@ -33,7 +34,7 @@ def commands(
         spec = make_spec(f"{number:032x}", recorder_uid=str(number + 1))
         store.start(spec, spec.sid)
         claims.append(store.claim(spec.sid, "a", 600))
-    queues, outbox = Queues(make(redis_url)), Outbox(store.client, ())
+    queues, outbox = Queues(make(redis_url)), Outbox(store.client, Apps(()))
     takes_over = Failover(store, queues)
     looks_after = Reconciler(store, Spool(tmp_path), queues, outbox, Metrics())
 

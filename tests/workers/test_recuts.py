@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from media.tape.model import NS, PartManifest
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.engine import RECUT, UPLOAD_RECUT, Queues, make
 from workers.job.errors import (
@@ -63,7 +64,9 @@ class Scene:
         self.tape = TapeFolder(self.folder)
         self.cutting = RecutControl(store, spool, KEY)
         queues = Queues(make(redis_url))
-        self.reconciler = Reconciler(store, spool, queues, Outbox(store.client, APPS), Metrics())
+        self.reconciler = Reconciler(
+            store, spool, queues, Outbox(store.client, Apps(APPS)), Metrics()
+        )
         self.housekeeping = Housekeeping(store, spool, Metrics(), KEY)
         store.heartbeat("a", 5, ttl_s=600)
         store.start(spec, spec.sid)

@@ -12,6 +12,7 @@ from media.cut.look import Look
 from media.tape.model import EventType
 from media.tape.reader import Tape
 from media.tape.wanted import Wanted
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.engine import Queues, make
 from workers.job.errors import StoreUnavailable
@@ -45,7 +46,7 @@ class Stage:
     def slot(self, ttl_s: float = 5.0) -> Slot:
         claim = self.store.claim(SID, "recorder", ttl_s)
         assert claim is not None
-        outbox = Outbox(self.store.client, ())
+        outbox = Outbox(self.store.client, Apps(()))
         return Slot(
             claim,
             self.settings,

@@ -27,6 +27,7 @@ from tests.media.cut.tapes import on_tape
 from tests.media.mux.box_reader import boxes
 from tests.workers.buckets import BUCKET, S3Server
 from tests.workers.grown import FARM_KEY
+from workers.apps import Apps
 from workers.bench.past import put
 from workers.callbacks.outbox import Outbox
 from workers.job.sealed import seal
@@ -116,7 +117,7 @@ def deliver(
         store.start(spec, "nonce")
         claim = store.claim(SID, "recorder-a", 600)
         assert claim is not None
-        uploader = Uploader(store, spool, Outbox(store.client, APPS), Metrics())
+        uploader = Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics())
         for number in range(slices):
             made = media.slice(number)
             put(folder, spec, number, made, final=number == slices - 1)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.workers.grown import MadeUpMix, MakeMix
 from tests.workers.test_growing import APPS, SID, made, small_parts, spool, uploader
+from workers.apps import Apps
 from workers.callbacks.outbox import Outbox
 from workers.job.spec import RecordingSpec
 from workers.metrics.metrics import Metrics
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.server
 @pytest.fixture
 def late(store: Store, spool: Spool) -> Uploader:
     """Another one, who looks before the first has finished."""
-    return Uploader(store, spool, Outbox(store.client, APPS), Metrics())
+    return Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics())
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import httpx
 import structlog
 from redis.exceptions import RedisError
 
+from workers.apps import Apps
 from workers.callbacks import notice
 from workers.callbacks.outbox import Outbox
 from workers.metrics.metrics import Metrics
@@ -24,11 +25,11 @@ log = structlog.get_logger(__name__)
 class Deliverer:
     """One per reconciler process."""
 
-    def __init__(self, outbox: Outbox, apps: tuple[App, ...], metrics: Metrics) -> None:
+    def __init__(self, outbox: Outbox, apps: Apps, metrics: Metrics) -> None:
         self._outbox = outbox
-        self._apps = {app.app_id: app for app in apps}
+        self._apps = apps
         self._metrics = metrics
-        self._busy = {app.app_id: threading.Semaphore(_PER_RECEIVER) for app in apps}
+        self._busy = {app.app_id: threading.Semaphore(_PER_RECEIVER) for app in apps.current()}
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="callback")
         self._client = httpx.Client(timeout=_ANSWER_S, follow_redirects=False, trust_env=False)
 
@@ -58,7 +59,7 @@ class Deliverer:
         if loaded is None:
             return
         app_id, rows, attempts = loaded
-        app = self._apps.get(app_id)
+        app = self._apps.find(app_id)
         if app is None:
             self._outbox.settle(id_)
             return

@@ -9,10 +9,10 @@ import redis
 import structlog
 from redis.exceptions import RedisError
 
+from workers.apps import Apps
 from workers.callbacks import notice
 from workers.callbacks.notice import EventType
 from workers.job.spec import RecordingSpec
-from workers.settings import App
 from workers.store import keys, scripts
 from workers.store.store import now_ns
 
@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 class Outbox:
     """Puts notices in, and hands out those that are due."""
 
-    def __init__(self, client: redis.Redis, apps: tuple[App, ...]) -> None:
+    def __init__(self, client: redis.Redis, apps: Apps) -> None:
         self._client = client
-        self._listening = {app.app_id for app in apps if app.callback_url}
+        self._apps = apps
         self._due = client.register_script(scripts.DUE)
 
     def add(
@@ -41,7 +41,8 @@ class Outbox:
         Never raises: a notice must not stop a recording.  If Redis is away it is lost, and said
         so in the log.
         """
-        if spec.app_id not in self._listening:
+        app = self._apps.find(spec.app_id)
+        if app is None or not app.callback_url:
             return
         try:
             if once and not self._first(spec.sid, event, once):

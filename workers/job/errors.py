@@ -27,6 +27,13 @@ class NoCapacity(FarmError):
     retryable = True
 
 
+class QuotaExceeded(FarmError):
+    """The app has as much going on as it may."""
+
+    blame = Blame.CUSTOMER
+    retryable = True
+
+
 class BadRecut(FarmError):
     """There can be no such recut."""
 

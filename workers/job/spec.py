@@ -72,6 +72,7 @@ class Limits(Frozen):
     """When a recording ends by itself."""
 
     max_idle_s: int = 30
+    until_ns: int = 0  # when its token expires, Unix nanoseconds; 0: never
 
 
 class RecordingSpec(Frozen):
@@ -101,6 +102,7 @@ class RecordingSpec(Frozen):
     files: bool = True  # segments and playlists; False: screenshots only
     snapshot_s: int = 0  # seconds between screenshots of an individual recording; 0: none
     quality_report: bool = True  # put beside the files
+    streams: int = 1  # how many publishers it is for, at most: what a quota counts
     storage: Storage
     limits: Limits = Limits()
     accepted_ns: int  # when the start call was accepted, Unix nanoseconds

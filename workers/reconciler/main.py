@@ -19,7 +19,7 @@ def run(settings: Settings) -> None:
         signal.signal(name, lambda *_: stop.set())
     store, spool, queues, metrics = parts.store, parts.spool, parts.queues, parts.metrics
     beside = {
-        "callbacks": Deliverer(parts.outbox, settings.apps, metrics).run,
+        "callbacks": Deliverer(parts.outbox, parts.apps, metrics).run,
         "reconciler": Reconciler(store, spool, queues, parts.outbox, metrics).run,
         "housekeeping": Housekeeping(store, spool, metrics, settings.farm_key).run,
     }
