@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 MIX_ARGS ?= --seconds 5
 # `bench stop` takes six minutes or more; with `--lengths 10,600` it takes three.
 STOP_ARGS ?=
+API_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -40,6 +41,7 @@ bench: $(VENV)/.run-stamp ## measure, side by side with what it is compared to
 	$(BIN)/tapefarm bench capture $(ARGS)
 	$(BIN)/tapefarm bench mix $(MIX_ARGS)
 	$(BIN)/tapefarm bench stop $(STOP_ARGS)
+	$(BIN)/tapefarm bench api $(API_ARGS)
 
 soak: $(VENV)/.dev-stamp ## the tests that run for minutes
 	$(BIN)/python -m pytest -m soak $(ARGS)

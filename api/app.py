@@ -12,12 +12,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from api.agora import codes as agora_codes
+from api.agora import ncs
 from api.agora import routes as agora
+from api.agora.admission import Admission
+from api.agora.owner import Owner
 from api.agora.resource import ResourceIds
 from api.agora.service import AgoraService
 from api.auth import Doorman
 from api.console import routes as console
 from api.control import Control
+from api.openapi import page as openapi
 from api.quota import Quota
 from workers.addresses import Border, Resolver, lookup
 from workers.apps import Apps
@@ -34,15 +38,18 @@ def create_app(
     settings: Settings,
     metrics: Metrics,
     *,
-    requests_per_second: float | None = None,
+    apps: Apps | None = None,
+    requests_per_second: float = 0.0,
     clock: Callable[[], int] = time.time_ns,
     resolver: Resolver = lookup,
 ) -> Flask:
     """The API over a farm.
 
-    ``requests_per_second`` is the quota of each app in this process (None: no quota).  ``clock``
-    gives Unix nanoseconds.
+    ``apps`` are those of the settings unless given.  ``requests_per_second`` is the quota in this
+    process of each app that has none of its own (0: no quota).  ``clock`` gives Unix nanoseconds.
+    Raises BadApps.
     """
+    apps = apps or Apps(settings.apps, settings.apps_file)
     app = Flask("tapefarm", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -53,6 +60,7 @@ def create_app(
     _add_service_routes(app, control, metrics)
     service = AgoraService(
         control=control,
+        admission=Admission(apps, settings.allowance),
         ids=ResourceIds(settings.farm_key),
         border=Border(
             allow_private=settings.allow_private_endpoints,
@@ -62,12 +70,15 @@ def create_app(
         channel_url=settings.channel_url,
         quality_report=settings.quality_report,
         stop_wait_s=settings.stop_wait_s,
+        owner=Owner.of(settings),
         clock=clock,
     )
-    quota = Quota(requests_per_second, time.monotonic)
-    doorman = Doorman(Apps(settings.apps))
+    quota = Quota(apps, requests_per_second, time.monotonic)
+    doorman = Doorman(apps)
     app.register_blueprint(agora.blueprint(service, doorman, quota))
+    app.register_blueprint(ncs.blueprint(settings.callback_source_ips, doorman, quota))
     app.register_blueprint(console.blueprint(control, doorman, quota))
+    app.register_blueprint(openapi.blueprint())
     return app
 
 
@@ -114,7 +125,7 @@ def _answer_faults(app: Flask) -> None:
 
 
 def _fault(status: int, name: str) -> Response:
-    if request.path.startswith(agora.PREFIX):
+    if request.path.startswith(agora.PREFIX) or request.path in ncs.PATHS:
         return agora.answer(*agora_codes.http_answer(status))
     response = jsonify(message=name)
     response.status_code = status

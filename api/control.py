@@ -17,8 +17,11 @@ class Control(Protocol):
     Methods are called from many threads at once.
     """
 
-    def capacity(self) -> bool:
-        """Whether a recording could be taken in now."""
+    def capacity(self, app_id: str = "", allowance: Allowance = UNLIMITED) -> bool:
+        """Whether a recording could be taken in now.
+
+        Raises QuotaExceeded if the app has as much going on as it may.
+        """
         ...
 
     def start(
@@ -47,6 +50,18 @@ class Control(Protocol):
         """Change a recording that runs, from ``at_ns`` (Unix nanoseconds) on.
 
         When this returns it will happen, whoever tapes the recording.  Raises NotFound.
+        """
+        ...
+
+    def storage(self, sid: str) -> Storage:
+        """The bucket of a recording, with its keys.  Raises NotFound."""
+        ...
+
+    def renew(self, sid: str, storage: Storage) -> None:
+        """Give the bucket of a recording other keys, from the next file on.
+
+        When this returns they will be used, whoever tapes or delivers the recording, unless newer
+        ones came (``Storage.renewed_ns``).  Raises NotFound when it has ended.
         """
         ...
 

@@ -5,18 +5,22 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from api.agora.service import STOPS_WAITING
 from api.app import create_app
 from workers import engine
+from workers.apps import Apps
+from workers.callbacks.outbox import Outbox
 from workers.control import Farm
 from workers.metrics.metrics import Metrics
 from workers.recut_control import RecutControl
 from workers.settings import Settings
 from workers.spool.spool import Spool
 from workers.storage.check import StorageCheck
+from workers.storage.opening import Buckets
 from workers.store.connect import TOGETHER, connect
 from workers.store.store import Store
 
-_THREADS = 128  # a synchronous stop holds one for as long as the last files take
+_THREADS = STOPS_WAITING + 64  # each of those holds one for as long as the last files take
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -24,6 +28,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        # Before the fork, so that a wrong file of apps ends this process with a word.
+        self._apps = Apps(settings.apps, settings.apps_file)
         super().__init__()
 
     def load_config(self) -> None:
@@ -51,9 +57,14 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         store = Store(client, settings.farm_key)
         queues = engine.Queues(engine.make(settings.redis_url))
         recuts = RecutControl(store, Spool(settings.spool), settings.farm_key)
-        farm = Farm(store, queues, StorageCheck(settings.storage_check_s), recuts)
+        check = StorageCheck(settings.storage_check_s, Buckets(settings.storage_ca_file))
+        farm = Farm(store, queues, check, recuts, Outbox(client, self._apps))
         return create_app(
-            farm, settings, Metrics(), requests_per_second=settings.requests_per_second
+            farm,
+            settings,
+            Metrics(),
+            apps=self._apps,
+            requests_per_second=settings.requests_per_second,
         )
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field, replace
 
 from media.errors import FarmError
 from workers.job.allowance import UNLIMITED, Allowance
-from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound, StorageError
+from workers.job.errors import (
+    AlreadyStopping,
+    Conflict,
+    NoCapacity,
+    NotFound,
+    QuotaExceeded,
+    StorageError,
+)
 from workers.job.order import Change
 from workers.job.recut import Recut
 from workers.job.spec import RecordingSpec, Storage
@@ -33,9 +40,15 @@ class MemoryControl:
     _spent: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def capacity(self) -> bool:
-        """Whether a slot is free."""
+    def capacity(self, app_id: str = "", allowance: Allowance = UNLIMITED) -> bool:
+        """See Control."""
+        self._check_room(app_id, 1, allowance)
         return len(self._on_air()) < self.slots
+
+    def _check_room(self, app_id: str, streams: int, allowance: Allowance) -> None:
+        mine = [self.specs[row.sid].streams for row in self._on_air() if row.app_id == app_id]
+        if not allowance.covers(len(mine) + 1, sum(mine) + streams):
+            raise QuotaExceeded("the app has as much going on as it may")
 
     def start(
         self, spec: RecordingSpec, nonce: str, allowance: Allowance = UNLIMITED
@@ -47,6 +60,7 @@ class MemoryControl:
             who = (spec.app_id, spec.cname, spec.recorder_uid)
             if any((row.app_id, row.cname, row.uid) == who for row in self._on_air()):
                 raise Conflict(spec.cname)
+            self._check_room(spec.app_id, spec.streams, allowance)
             if not self.capacity():
                 raise NoCapacity("no slot")
             self._spent[nonce] = spec.sid
@@ -67,6 +81,7 @@ class MemoryControl:
             spec.mp4,
             bool(spec.snapshot_s),
             tape_of=spec.tape_of,
+            accepted_ns=spec.accepted_ns,
         )
 
     def status(self, sid: str) -> RecordingStatus | None:
@@ -97,6 +112,19 @@ class MemoryControl:
             if sid not in self._rows or self._rows[sid].state not in RUNNING:
                 raise NotFound(sid)
             self.orders.append((sid, change, at_ns))
+
+    def storage(self, sid: str) -> Storage:
+        """See Control."""
+        if sid not in self.specs:
+            raise NotFound(sid)
+        return self.specs[sid].storage
+
+    def renew(self, sid: str, storage: Storage) -> None:
+        """See Control."""
+        with self._lock:
+            if sid not in self._rows or self._rows[sid].ended:
+                raise NotFound(sid)
+            self.specs[sid] = self.specs[sid].model_copy(update={"storage": storage})
 
     def recut(self, sid: str, asked: Recut, new_sid: str) -> RecordingSpec:
         """See Control.  ``recut_error`` is raised if it is set."""

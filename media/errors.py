@@ -31,6 +31,11 @@ class ChannelRefused(ChannelError):
 
     retryable = False
 
+    def __init__(self, why: str, *, is_token: bool = False) -> None:
+        """``is_token``: it does not take our token, or misses one."""
+        super().__init__(why)
+        self.is_token = is_token
+
 
 class ConnectFailed(ChannelError):
     """ICE or DTLS did not come up in time."""

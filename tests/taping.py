@@ -12,7 +12,7 @@ from media.capture.capture import Capture
 from media.channels.base import Wants
 from media.rtc.drain import Drain
 from media.tape.format import PartReader
-from media.tape.model import EventType, TapeEvent, Track
+from media.tape.model import EventType, Kind, TapeEvent, Track
 from media.tape.writer import TapeWriter
 
 WAIT_S = 20.0
@@ -27,6 +27,7 @@ class Seen:
     missing: int = 0
     kernel_drops: int = 0
     troubles: list[tuple[str, str]] = field(default_factory=list)
+    streams: list[tuple[str, Kind, bool, int]] = field(default_factory=list)
 
     def first_packet(self, at_ns: int) -> None:
         assert not self.first_ns
@@ -46,6 +47,9 @@ class Seen:
 
     def trouble(self, uid: str, reason: str) -> None:
         self.troubles.append((uid, reason))
+
+    def stream(self, uid: str, kind: Kind, arrives: bool, at_ns: int) -> None:
+        self.streams.append((uid, kind, arrives, at_ns))
 
 
 @dataclass

@@ -70,6 +70,11 @@ class Border:
         self._resolver = resolver
         self._places = threading.BoundedSemaphore(_LOOKUPS_AT_ONCE)
 
+    @property
+    def allows_private(self) -> bool:
+        """Whether any address will do."""
+        return self._allow_private
+
     def check(self, host: str) -> None:
         """Raises HostRefused, after the time limit at the latest."""
         if not self._allow_private:

@@ -11,6 +11,7 @@ because they are short and may be done twice.  The reconciler asks again for wha
 import os
 import socket
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from celery.signals import setup_logging
 from kombu.exceptions import OperationalError
 
 from workers.job.errors import StoreUnavailable
+from workers.message import Message
 from workers.store import keys
 
 RECORD, CUT, UPLOAD = "record", "cut", "upload"
@@ -73,6 +75,15 @@ class Queues:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+
+    @cached_property
+    def _record(self) -> Message:
+        """Only the API wants one, which takes some time to make."""
+        return Message(self._app, RECORD)
+
+    def record_message(self, sid: str) -> str:
+        """What :meth:`record` sends, for who puts it into the queue; see Store.start."""
+        return self._record.text(sid)
 
     def record(self, sid: str) -> None:
         """Ask some recorder to take this recording."""

@@ -34,8 +34,20 @@ def configure(log_format: Literal["json", "console"], level: str, role: str) -> 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aioice", "aiortc", "httpx", "httpcore", "urllib3", "celery", "kombu", "amqp"):
+    for noisy in (
+        "aioice",
+        "aiortc",
+        "azure",
+        "httpx",
+        "httpcore",
+        "urllib3",
+        "celery",
+        "kombu",
+        "amqp",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns of each connection that it makes beyond those that it keeps.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             *shared,

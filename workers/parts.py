@@ -22,7 +22,7 @@ class Parts:
         self.app = engine.make(settings.redis_url)
         self.queues = engine.Queues(self.app)
         self.store = Store(connect(settings.redis_url), settings.farm_key)
-        self.apps = Apps(settings.apps)
+        self.apps = Apps(settings.apps, settings.apps_file)
         self.outbox = Outbox(self.store.client, self.apps)
         self.spool = Spool(settings.spool)
         port = self.metrics.serve(settings.metrics_host, settings.metrics_port)

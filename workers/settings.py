@@ -1,13 +1,16 @@
 """Settings of every Tapefarm process, read once and frozen."""
 
+import re
+import ssl
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FilePath,
     IPvAnyAddress,
     SecretStr,
     field_validator,
@@ -17,18 +20,75 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from media.cut.encoder import Encoder
 from media.rtc.network import IceServer, ice_server, port_range
+from workers.job.allowance import Allowance
+from workers.storage.endpoint import read_endpoint
+
+_CERTIFICATE: Final = re.compile(r"[0-9A-Fa-f]{32}")
 
 
-class App(BaseModel):
-    """One customer: who may call, and who is called back."""
+class CustomerKey(BaseModel):
+    """One pair of HTTP Basic authentication; its key holds no colon (RFC 7617 §2)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    app_id: str
-    customer_key: str
-    customer_secret: SecretStr
+    customer_key: str = Field(min_length=1, pattern="^[^:]*$", repr=False)
+    customer_secret: SecretStr = Field(min_length=1)
+
+
+class App(BaseModel):
+    """One customer's app: who may call, what it may have, and who is called back.
+
+    An account has pairs of key and secret, not an app (reference §1.2): apps may share them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    app_id: str = Field(min_length=1)
+    customer_key: str = Field("", repr=False)  # the short form for one pair
+    customer_secret: SecretStr = SecretStr("")
+    keys: tuple[CustomerKey, ...] = ()  # more pairs, so that they can be changed one by one
+    # App certificates (32 hex digits).  With one or more, start calls need an RTC token that one
+    # of them signed.
+    certificates: tuple[SecretStr, ...] = ()
+    suspended: bool = False  # begins nothing; what it has going on can be stopped and asked about
+    # What it may have; None: as much as the farm gives to each app.
+    max_recordings: int | None = Field(None, ge=1)
+    max_streams: int | None = Field(None, ge=1)
+    requests_per_second: float | None = Field(None, ge=0, allow_inf_nan=False)  # 0: no quota
     callback_url: str = ""
     callback_secret: SecretStr = SecretStr("")
+
+    @field_validator("certificates")
+    @classmethod
+    def _hex(cls, values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(_CERTIFICATE.fullmatch(each.get_secret_value()) for each in values):
+            raise ValueError("a certificate has 32 hexadecimal digits")
+        return values
+
+    @model_validator(mode="after")
+    def _can_call(self) -> Self:
+        if not self.pairs:
+            raise ValueError("an app needs a customer_key and customer_secret")
+        return self
+
+    @property
+    def pairs(self) -> tuple[CustomerKey, ...]:
+        """All pairs that own it.  Raises pydantic.ValidationError for half of a short form."""
+        if not self.customer_key and not self.customer_secret:
+            return self.keys
+        short = CustomerKey(customer_key=self.customer_key, customer_secret=self.customer_secret)
+        return (short, *self.keys)
+
+    def allowance(self, default: Allowance) -> Allowance:
+        """How much it may have going on at once."""
+        return Allowance(
+            recordings=_or(self.max_recordings, default.recordings),
+            streams=_or(self.max_streams, default.streams),
+        )
+
+
+def _or(own: int | None, default: int | None) -> int | None:
+    return default if own is None else own
 
 
 class IceServers(BaseModel):
@@ -69,6 +129,7 @@ class Settings(BaseSettings):
     farm_key: SecretStr = Field(min_length=16)  # encrypts customers' keys at rest
     channel_url: str = Field("room+http://127.0.0.1:8081", repr=False)  # may hold secrets
     apps: tuple[App, ...] = ()
+    apps_file: Path | None = None  # TOML with [[apps]], beside those; read again when it changes
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -82,8 +143,23 @@ class Settings(BaseSettings):
     quality_report: bool = True  # put <sid>_<cname>_report.json beside the files
     slots: int = Field(200, ge=1, le=2000)  # recordings that one recorder process holds
     allow_private_endpoints: bool = False  # storage and callbacks on loopback or private addresses
-    requests_per_second: float | None = Field(None, gt=0)  # quota of each app; None: no quota
+    # What each app may have that does not say itself.  Requests are counted by each API process;
+    # 0: no quota.  Of recordings and streams (RecordingSpec.streams) on the air; None: no limit.
+    requests_per_second: float = Field(10.0, ge=0, allow_inf_nan=False)
+    max_recordings_per_app: int | None = Field(None, ge=1)
+    max_streams_per_app: int | None = Field(None, ge=1)
+    # From which addresses callbacks leave this farm, as /v1/ncs/ip tells receivers.
+    callback_source_ips: tuple[IPvAnyAddress, ...] = ()
     storage_check_s: float = Field(1.0, gt=0, le=10)
+    # Where customers may have files brought (docs/storage.md): vendors by their numbers (None:
+    # all), and patterns of hosts ("*.example.com") and of buckets ("rec-*"); without any, all.
+    storage_vendors: tuple[int, ...] | None = None
+    storage_endpoints: tuple[str, ...] = ()
+    storage_buckets: tuple[str, ...] = ()
+    # {"1": "https://minio.internal:9000"}: what is for that vendor goes there instead.
+    storage_redirects: dict[int, str] = Field(default_factory=dict)
+    # PEM: who may sign certificates of storage beside the system's authorities.
+    storage_ca_file: FilePath | None = None
     lease_ttl_s: float = Field(4.0, ge=1, le=60)
     part_s: int = Field(5, ge=1, le=15)  # seconds on one tape part; must divide 15
     # What a recorder keeps in memory while the disk refuses; beyond it packets are dropped.
@@ -125,6 +201,35 @@ class Settings(BaseSettings):
     @classmethod
     def _range(cls, value: str) -> str:
         port_range(value)
+        return value
+
+    @field_validator("apps")
+    @classmethod
+    def _each_once(cls, values: tuple[App, ...]) -> tuple[App, ...]:
+        if len({app.app_id for app in values}) < len(values):
+            raise ValueError("an app_id is there twice")
+        return values
+
+    @property
+    def allowance(self) -> Allowance:
+        """What an app may have going on at once that does not say itself."""
+        return Allowance(self.max_recordings_per_app, self.max_streams_per_app)
+
+    @field_validator("storage_redirects")
+    @classmethod
+    def _addresses(cls, values: dict[int, str]) -> dict[int, str]:
+        if any(read_endpoint(url).path for url in values.values()):
+            raise ValueError("a storage is redirected to http[s]://host[:port]")
+        return values
+
+    @field_validator("storage_ca_file")
+    @classmethod
+    def _authorities(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+            except OSError:
+                raise ValueError("no certificate (PEM) can be read from it") from None
         return value
 
     @model_validator(mode="after")

@@ -10,7 +10,14 @@ from api.auth import BadCredentials, NoCredentials, UnknownApp
 from api.document import Unreadable
 from api.quota import RateExceeded
 from media.errors import Blame, FarmError
-from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound
+from workers.job.errors import (
+    AlreadyStopping,
+    Conflict,
+    NoCapacity,
+    NotFound,
+    QuotaExceeded,
+    StoreTimeout,
+)
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -61,11 +68,16 @@ _SERVICE: Mapping[type[FarmError], Service] = {
     errors.ResourceMismatch: Service(400, 1003),
     errors.ResourceForOther: Service(400, 432),
     errors.ResourceExpired: Service(400, 433),
+    errors.AppSuspended: Service(400, 405, "no_active_status"),
+    errors.TokenExpired: Service(400, 109),
+    errors.TokenWrong: Service(400, 110),
     errors.AlreadyRunning: Service(201, 7, "already started"),
     errors.NoRecordedData: Service(206, 435, "no recorded data"),
     # The stop itself was accepted.  The status is not published; 206 and 5xx would make the
     # official client repeat the stop and then report code 49 instead of this one.
     errors.UploadPending: Service(400, 50),
+    QuotaExceeded: Service(400, 406, "vendor_over_load"),
+    StoreTimeout: Service(206, 65, "request not completed"),
     Conflict: Service(400, 53, "task conflict"),
     NoCapacity: Service(500, 502, "Failed to allocate worker"),
     NotFound: Service(404, 404, "failed to find worker"),
@@ -75,6 +87,7 @@ _SERVICE: Mapping[type[FarmError], Service] = {
 _ACQUIRE: Mapping[type[FarmError], Service] = {
     errors.ChannelNameInvalid: Service(400, 401, "invalid_channel_name"),
     NoCapacity: Service(500, 501, "no_worker_manager_available"),
+    StoreTimeout: Service(500, 504, "allocate_timeout"),
 }
 
 _UNREACHABLE: Mapping[Call, Service] = {
@@ -88,7 +101,7 @@ _WORD_FOR_WORD = ("Acquire: invalid resourceExpiredHour value!",)
 
 def answer(error: FarmError, call: Call) -> Answer:
     """How an error is answered."""
-    entry = _entry(error, call)
+    entry = listed(type(error), call)
     if isinstance(entry, Gateway):
         return _plain(entry)
     return entry.status, {"code": entry.code, "reason": entry.reason or _own_words(error, call)}
@@ -105,8 +118,9 @@ def http_answer(status: int) -> Answer:
     return 400, {"code": 8, "reason": "the request is not valid HTTP"}
 
 
-def _entry(error: FarmError, call: Call) -> Gateway | Service:
-    for kind in type(error).__mro__:
+def listed(error: type[FarmError], call: Call) -> Gateway | Service:
+    """How the tables answer errors of a class."""
+    for kind in error.__mro__:
         if kind in _GATEWAY:
             return _GATEWAY[kind]
         if call is Call.ACQUIRE and kind in _ACQUIRE:
@@ -116,7 +130,7 @@ def _entry(error: FarmError, call: Call) -> Gateway | Service:
     return _by_blame(error, call)
 
 
-def _by_blame(error: FarmError, call: Call) -> Service:
+def _by_blame(error: type[FarmError], call: Call) -> Service:
     if error.blame is Blame.CUSTOMER:
         return Service(400, 2)
     if error.retryable:

@@ -17,10 +17,14 @@ class InvalidField(AgoraError):
 
 
 class NotAvailable(AgoraError):
-    """Something that the reference knows and this farm does not do yet."""
+    """Something that the reference knows and this farm does not do."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what} is not available on this farm yet")
+        super().__init__(f"{what} is not available on this farm")
+
+
+class AppSuspended(AgoraError):
+    """The app may not begin anything."""
 
 
 class ChannelNameInvalid(AgoraError):
@@ -41,6 +45,14 @@ class ResourceForOther(AgoraError):
 
 class ResourceExpired(AgoraError):
     """The resource ID is older than five minutes, or was used up by a session that ended."""
+
+
+class TokenExpired(AgoraError):
+    """The RTC token's time is over."""
+
+
+class TokenWrong(AgoraError):
+    """The RTC token is not for this channel and uid, or nobody of the app's signed it."""
 
 
 class AlreadyRunning(AgoraError):

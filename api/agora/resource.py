@@ -47,9 +47,9 @@ class Resource:
         if not -_CLOCK_SKEW_NS <= now_ns - self.issued_ns <= START_WITHIN_NS:
             raise ResourceExpired("the resource ID has expired, call acquire again")
 
-    def serves(self, now_ns: int) -> bool:
-        """Whether query and stop still work: its hours count from the start at the latest."""
-        return now_ns <= self.issued_ns + START_WITHIN_NS + self.hours * _HOUR_NS
+    def serves(self, accepted_ns: int, now_ns: int) -> bool:
+        """Whether the calls on a recording still work: the hours count from its start call."""
+        return now_ns < accepted_ns + self.hours * _HOUR_NS
 
     def started(self, sid: str) -> bool:
         """Whether the sid is the one that this ticket starts."""

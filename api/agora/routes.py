@@ -1,19 +1,19 @@
 """The dialect's routes (reference §1.3): who calls, what they sent, what they get."""
 
-import math
 from typing import Final
 
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.agora import codes
 from api.agora.codes import Call
+from api.agora.errors import AppSuspended
 from api.agora.service import AgoraService
 from api.auth import Doorman
-from api.document import Document, parse
+from api.document import Document, received
 from api.quota import Quota
 from media.errors import FarmError
+from workers.settings import App
 
 PREFIX: Final = "/v1/apps/"
 _BASE: Final = "/v1/apps/<app_id>/cloud_recording"
@@ -27,6 +27,7 @@ _CALLS: Final = {
     "query": Call.QUERY,
     "stop": Call.STOP,
 }
+_BEGIN: Final = frozenset({Call.ACQUIRE, Call.START})
 _log = structlog.get_logger(__name__)
 
 
@@ -39,6 +40,7 @@ def blueprint(service: AgoraService, doorman: Doorman, quota: Quota) -> Blueprin
         app_id = (request.view_args or {})["app_id"]
         g.app = doorman.admit(request.headers.get("Authorization"), app_id)
         quota.take(app_id)
+        _check_active(g.app)
 
     @routes.errorhandler(FarmError)
     def refuse(error: FarmError) -> Response:
@@ -50,11 +52,11 @@ def blueprint(service: AgoraService, doorman: Doorman, quota: Quota) -> Blueprin
 
     @routes.post("/acquire")
     def acquire(app_id: str) -> Response:
-        return jsonify(service.acquire(app_id, _document()))
+        return jsonify(service.acquire(app_id, received()))
 
     @routes.post(f"{_RESOURCE}/mode/<mode>/start")
     def start(app_id: str, resource_id: str, mode: str) -> Response:
-        return jsonify(service.start(app_id, resource_id, mode, _document()))
+        return jsonify(service.start(app_id, resource_id, mode, received()))
 
     @routes.get(f"{_SESSION}/query")
     def query(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
@@ -62,15 +64,15 @@ def blueprint(service: AgoraService, doorman: Doorman, quota: Quota) -> Blueprin
 
     @routes.post(f"{_SESSION}/stop")
     def stop(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
-        return jsonify(service.stop(app_id, resource_id, sid, mode, _document()))
+        return jsonify(service.stop(app_id, resource_id, sid, mode, received()))
 
     @routes.post(f"{_SESSION}/update")
     def update(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
-        return jsonify(service.update(app_id, resource_id, sid, mode, _document()))
+        return jsonify(service.update(app_id, resource_id, sid, mode, received()))
 
     @routes.post(f"{_SESSION}/updateLayout")
     def update_layout(app_id: str, resource_id: str, sid: str, mode: str) -> Response:
-        return jsonify(service.update_layout(app_id, resource_id, sid, mode, _document()))
+        return jsonify(service.update_layout(app_id, resource_id, sid, mode, received()))
 
     return routes
 
@@ -84,11 +86,10 @@ def answer(status: int, body: Document) -> Response:
     return response
 
 
-def _document() -> Document:
-    raw = request.get_data(cache=False)
-    if len(raw) >= (request.max_content_length or math.inf):
-        raise RequestEntityTooLarge  # a chunked body ends at the limit without a word
-    return parse(raw, request.headers.get("Content-Type"))
+def _check_active(app: App) -> None:
+    """What a suspended app has going on can still be asked about and stopped."""
+    if app.suspended and _call() in _BEGIN:
+        raise AppSuspended("the app is suspended")
 
 
 def _call() -> Call:

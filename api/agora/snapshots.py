@@ -10,8 +10,8 @@ def interval_s(request: StartRequest, wanted: Mode) -> int:
     asked = request.snapshot_config
     if asked is None:
         return 0
-    if wanted is not Mode.INDIVIDUAL:
-        raise InvalidField("snapshotConfig", "Only individual mode takes snapshots")
+    if wanted is Mode.MIX:
+        raise InvalidField("snapshotConfig", "A mix takes none")
     _check(request.recording_config)
     return asked.capture_interval
 

@@ -9,6 +9,8 @@ from workers.job.spec import Subscription
 
 _AUDIO_ALONE: Final = 0  # streamTypes
 _VIDEO_ALONE: Final = 1
+_GROUPS: Final = (2, 7, 12, 17, 32, 49)  # subscribeUidGroup: how many publishers at most
+_IN_A_MIX: Final = 17
 
 
 def at_start(config: RecordingConfig) -> Subscription:
@@ -23,6 +25,20 @@ def at_start(config: RecordingConfig) -> Subscription:
         may_hear=config.stream_types != _VIDEO_ALONE,
         may_see=config.stream_types != _AUDIO_ALONE,
     )
+
+
+def streams(config: RecordingConfig, wanted: Subscription, *, mix: bool) -> int:
+    """How many publishers a recording is for, at most; only quotas count it (decision 016)."""
+    most = _IN_A_MIX if mix else _GROUPS[config.subscribe_uid_group]
+    named: set[str] = set()
+    for recorded, uids in (
+        (wanted.audio, wanted.audio_uids),
+        (wanted.video, wanted.video_uids),
+    ):
+        if recorded and uids is None:
+            return most
+        named |= (uids or set()) if recorded else set()
+    return min(most, len(named))
 
 
 def updated(request: StreamSubscribe, *, may_hear: bool, may_see: bool) -> Subscription:

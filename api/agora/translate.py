@@ -4,52 +4,43 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
-from pydantic import ValidationError
-
-from api.agora import layout, snapshots, subscription
+from api.agora import layout, legacy, snapshots, subscription
+from api.agora.body import read
 from api.agora.errors import ChannelNameInvalid, InvalidField, NotAvailable
 from api.agora.models import (
     AcquireRequest,
-    Body,
     Envelope,
     LayoutRequest,
     RecordingConfig,
     StartRequest,
     StopRequest,
-    StreamSubscribe,
     TranscodingConfig,
     UpdateRequest,
 )
+from api.agora.owner import ANYTHING, Owner
 from api.agora.storage import to_storage
 from api.document import Document
 from media.cut.look import Look
+from workers.job.query_status import query_status
 from workers.job.spec import Canvas, Limits, Mode, RecordingSpec, Subscription
-from workers.job.state import State
 from workers.job.status import FileEntry, RecordingStatus, StopOutcome
-
-Any_ = TypeVar("Any_", bound=Body)
 
 _CHANNEL: Final = re.compile(r"[a-zA-Z0-9 !#$%&()+\-:;<=.>?@\[\]^_{}|~,]+")
 _SID: Final = re.compile(r"[0-9a-f]{32}")
 _CHANNEL_BYTES: Final = 63
 _LABEL_BYTES: Final = 1024
 _WEB_SCENE, _POSTPONED_SCENE = 1, 2
-_MODES: Final = ("individual", "mix", "web", "raw")
+WEB: Final = "web"  # the mode in a path
 _FPS: Final = frozenset({1, 7, 10, 15, 24, 30, 60})
 _FULL_HD: Final = 1920 * 1080
 _CANVAS: Final = "recordingConfig.transcodingConfig."
-_QUERY_STATUS: Mapping[State, int] = {  # §4.2
-    State.QUEUED: 1,
-    State.JOINING: 2,
-    State.RECORDING: 4,
-    State.STOPPING: 6,
-    State.DELIVERING: 6,
-    State.ENDED: 8,
-    State.FAILED: 20,
+_FILES: Final[Mapping[Mode, tuple[set[str], ...]]] = {  # §2.5
+    Mode.INDIVIDUAL: ({"hls"},),
+    Mode.MIX: ({"hls"}, {"hls", "mp4"}),
+    Mode.RAW: ({"hls"}, {"hls", "mp4"}, {"mp3"}),
 }
-_FILES_SEEN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +53,37 @@ class Ticket:
     channel_url: str
     quality_report: bool
     now_ns: int
+    owner: Owner = ANYTHING
 
 
 def envelope(document: Document, *, web: bool = False) -> Envelope:
     """The outer shape.  Raises InvalidField and ChannelNameInvalid."""
-    outer = _parse(Envelope, document)
+    outer = read(Envelope, document)
     _check_channel(outer.cname, web=web)
     return outer
 
 
 def acquire_request(document: Document) -> tuple[Envelope, AcquireRequest]:
-    """The body of acquire."""
+    """The body of acquire.  Raises InvalidField and ChannelNameInvalid."""
     client = document.get("clientRequest")
     web = isinstance(client, dict) and client.get("scene") == _WEB_SCENE
     outer = envelope(document, web=web)
-    return outer, _parse(AcquireRequest, outer.client_request)
+    return outer, read(AcquireRequest, outer.client_request)
 
 
 def stop_request(outer: Envelope) -> StopRequest:
     """The inner body of stop."""
-    return _parse(StopRequest, outer.client_request)
+    return read(StopRequest, outer.client_request)
 
 
 def mode(text: str) -> Mode:
     """The mode in a path.  Raises InvalidField and NotAvailable."""
-    if text not in _MODES:
-        raise InvalidField("mode", "It must be individual or mix")
+    if text == WEB:
+        raise NotAvailable("mode web")
     try:
         return Mode(text)
     except ValueError:
-        raise NotAvailable(f"mode {text}") from None
+        raise InvalidField("mode", f"It must be one of {', '.join(Mode)}") from None
 
 
 def check_sid(text: str) -> None:
@@ -100,22 +92,30 @@ def check_sid(text: str) -> None:
         raise InvalidField("sid", "It must be 32 lower-case hex digits")
 
 
-def check_scene(scene: int) -> None:
-    """Whether a ticket of this scene is good for the modes we have."""
+def check_scene(scene: int, wanted: Mode) -> None:
+    """Whether a mode can be started in a scene; raw does not look at it (§1.12).
+
+    Raises NotAvailable.
+    """
+    if wanted is Mode.RAW:
+        return
     if scene == _POSTPONED_SCENE:
         raise NotAvailable("scene 2 (postponed transcoding)")
     if scene == _WEB_SCENE:
-        raise InvalidField("mode", "The resource ID was acquired for web page recording")
+        raise NotAvailable("scene 1 (web page recording)")
 
 
 def start_spec(outer: Envelope, ticket: Ticket) -> tuple[RecordingSpec, StartRequest]:
     """What start asks for.  Raises InvalidField and NotAvailable."""
-    request = _parse(StartRequest, outer.client_request)
+    request = read(StartRequest, outer.client_request)
     config = request.recording_config
     _check_outputs(request, ticket.mode)
     _check_recording(config, ticket.mode)
+    legacy.check_transcoding(request.apps_collection, request.transcode_options)
+    legacy.check_services(request.extension_service_config, allowed=ticket.mode is not Mode.RAW)
     token = request.token if request.token.get_secret_value() else None
     picture = config.transcoding_config or TranscodingConfig()
+    wanted = subscription.at_start(config)
     spec = RecordingSpec(
         sid=ticket.sid,
         app_id=ticket.app_id,
@@ -127,17 +127,19 @@ def start_spec(outer: Envelope, ticket: Ticket) -> tuple[RecordingSpec, StartReq
         live=config.channel_type == 1,
         audio=config.stream_types != 1,
         video=config.stream_types != 0,
-        subscription=subscription.at_start(config),
+        subscription=wanted,
+        streams=subscription.streams(config, wanted, mix=ticket.mode is Mode.MIX),
         canvas=canvas(picture),
         look=layout.look(picture, _CANVAS),
         audio_profile=_profile(config.audio_profile),
         stream_mode=_stream_mode(config, ticket.mode),
         correct_extinf=_correct_extinf(config.private_params),
         mp4="mp4" in request.recording_file_config.av_file_type,
+        mp3="mp3" in request.recording_file_config.av_file_type,
         files=not snapshots.only(request),
         snapshot_s=snapshots.interval_s(request, ticket.mode),
         quality_report=ticket.quality_report,
-        storage=to_storage(request.storage_config, ticket.now_ns),
+        storage=to_storage(request.storage_config, ticket.now_ns, ticket.owner),
         limits=Limits(max_idle_s=config.max_idle_time),
         accepted_ns=ticket.now_ns,
     )
@@ -158,23 +160,25 @@ def canvas(config: TranscodingConfig, field: str = _CANVAS) -> Canvas:
 
 def layout_request(outer: Envelope) -> Look:
     """``clientRequest`` of updateLayout: what is left out returns to its default (§2.9)."""
-    return layout.look(_parse(LayoutRequest, outer.client_request), "")
+    return layout.look(read(LayoutRequest, outer.client_request), "")
 
 
 def update_request(outer: Envelope) -> UpdateRequest:
     """``clientRequest`` of update.  Raises InvalidField and NotAvailable."""
-    request = _parse(UpdateRequest, outer.client_request)
-    for name, field in UpdateRequest.model_fields.items():
-        if name != "stream_subscribe" and getattr(request, name) is not None:
-            raise NotAvailable(f"update of {field.alias}")
-    if request.stream_subscribe is None:
+    request = read(UpdateRequest, outer.client_request)
+    for name in ("web_recording_config", "rtmp_publish_config"):
+        if getattr(request, name) is not None:
+            raise NotAvailable(f"update of {UpdateRequest.model_fields[name].alias}")
+    if request.stream_subscribe is None and request.storage_config is None:
         raise InvalidField("streamSubscribe", "It is required")
     return request
 
 
-def update(request: UpdateRequest, status: RecordingStatus) -> Subscription:
-    """Whom to record from now on.  Raises InvalidField."""
-    lists = request.stream_subscribe or StreamSubscribe()
+def update(request: UpdateRequest, status: RecordingStatus) -> Subscription | None:
+    """Whom to record from now on, if that changes.  Raises InvalidField."""
+    lists = request.stream_subscribe
+    if lists is None:
+        return None
     return subscription.updated(lists, may_hear=status.audio, may_see=status.video)
 
 
@@ -190,7 +194,7 @@ def started(outer: Envelope, resource_id: str, sid: str) -> Document:
 
 def queried(status: RecordingStatus, resource_id: str) -> Document:
     """The answer of query (§4.3)."""
-    server = {"status": _status_number(status)} | _file_list(status)
+    server = {"status": query_status(status)} | _file_list(status)
     return _frame(status, resource_id, server | {"sliceStartTime": status.slice_start_ms})
 
 
@@ -211,16 +215,6 @@ def _frame(status: RecordingStatus, resource_id: str, server: Document) -> Docum
     }
 
 
-def _status_number(status: RecordingStatus) -> int:
-    """5 once a file is in the bucket, also while another recorder takes over.
-
-    Of screenshots no list is kept: there it is 5 once there is media.
-    """
-    recording = status.state in {State.JOINING, State.RECORDING}
-    seen = status.files or (status.snapshots and status.slice_start_ms)
-    return _FILES_SEEN if recording and seen else _QUERY_STATUS[status.state]
-
-
 def _file_list(status: RecordingStatus) -> Document:
     """Always there, from the first query on: the Go client tells the modes apart by it.
 
@@ -235,8 +229,8 @@ def _file_list(status: RecordingStatus) -> Document:
 
 
 def _listed_at(entry: FileEntry) -> tuple[bool, int]:
-    """MP4 files in order, then the playlist (§4.4)."""
-    return entry.name.endswith(".m3u8"), entry.slice_start_ms
+    """MP4 files in order, then the indices (§4.4)."""
+    return entry.name.endswith((".m3u8", ".mpd")), entry.slice_start_ms
 
 
 def file(entry: FileEntry) -> Document:
@@ -264,25 +258,29 @@ def _check_channel(cname: str, *, web: bool) -> None:
 def _check_outputs(request: StartRequest, wanted: Mode) -> None:
     kinds = set(request.recording_file_config.av_file_type)
     field = "recordingFileConfig.avFileType"
-    if kinds != {"hls"} and (wanted is Mode.INDIVIDUAL or kinds != {"hls", "mp4"}):
-        right = '["hls"]' if wanted is Mode.INDIVIDUAL else '["hls"] or ["hls","mp4"]'
+    if kinds not in _FILES[wanted]:
+        right = " or ".join(json.dumps(sorted(each)) for each in _FILES[wanted])
         raise InvalidField(field, f"It must be {right}")
+    if "mp3" in kinds and request.recording_config.stream_types != 0:
+        raise InvalidField(field, "mp3 needs streamTypes 0")
 
 
 def _check_recording(config: RecordingConfig, wanted: Mode) -> None:
     if config.decryption_mode:
         raise NotAvailable("recordingConfig.decryptionMode other than 0")
-    if wanted is Mode.INDIVIDUAL and config.transcoding_config is not None:
+    if wanted is not Mode.MIX and config.transcoding_config is not None:
         raise InvalidField("recordingConfig.transcodingConfig", "Only mix mode takes one")
+    if wanted is Mode.RAW and "stream_mode" in config.model_fields_set:
+        raise InvalidField("recordingConfig.streamMode", "Mode raw has none")
 
 
 def _stream_mode(
     config: RecordingConfig, wanted: Mode
 ) -> Literal["default", "standard", "original"]:
-    """``original`` has an effect on audio alone, and none of them has any in mix."""
-    if wanted is Mode.MIX or (config.stream_mode == "original" and config.stream_types != 0):
+    """``original`` has an effect on audio alone, and none of them has any in other modes."""
+    if config.stream_mode == "original" and config.stream_types != 0:
         return "default"
-    return config.stream_mode
+    return config.stream_mode if wanted is Mode.INDIVIDUAL else "default"
 
 
 def _correct_extinf(private_params: str) -> bool:
@@ -297,18 +295,3 @@ def _correct_extinf(private_params: str) -> bool:
 def _profile(number: int) -> Literal[0, 1, 2]:
     profiles: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
     return profiles[number]
-
-
-def _parse(model: type[Any_], document: Document) -> Any_:
-    try:
-        return model.model_validate(document)
-    except ValidationError as exc:
-        raise _first(exc.errors(include_url=False, include_input=False)) from None
-
-
-def _first(errors: list[Any]) -> InvalidField:
-    """The first complaint, by the name that the customer used."""
-    error = errors[0]
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
-    why = "It is required" if error["type"] == "missing" else error["msg"]
-    return InvalidField(path.removeprefix("."), why.removeprefix("Value error, "))

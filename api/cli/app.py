@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from api.cli.bench.commands import bench
+from api.cli.callbacks import callbacks
 from api.cli.entry import COMMAND, Json, errors_said, load
 
 main = typer.Typer(
@@ -19,6 +20,7 @@ main = typer.Typer(
 )
 tape = typer.Typer(help="Look at tapes.")
 main.add_typer(bench, name="bench")
+main.add_typer(callbacks, name="callbacks")
 main.add_typer(tape, name="tape")
 
 Config = Annotated[
@@ -88,6 +90,13 @@ def up(
         str | None, typer.Option(help="Use this media server, e.g. janus+ws://host:8188")
     ] = None,
     callback_url: Annotated[str, typer.Option(help="Where events are sent.")] = "",
+    apps: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A TOML file of more apps: docs/access.md"),
+    ] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(min=0, help="Quota of each app; without it there is none.")
+    ] = None,
 ) -> None:
     """Start a whole farm on this host; SIGINT or SIGTERM ends it."""
     from workers.embedded.up import Options
@@ -95,7 +104,9 @@ def up(
     from workers.logs import configure
 
     options = Options(
-        data, host, port, recorders, cutters, uploaders, redis, s3, channel, callback_url
+        *(data, host, port, recorders, cutters, uploaders, redis, s3, channel, callback_url),
+        apps=apps,
+        requests_per_second=requests_per_second,
     )
     configure("console", "info", "up")
     with errors_said():

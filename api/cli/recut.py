@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx
 
+from api.cli.running import NoFarm, farm_in
 from api.console.client import ConsoleClient
 from media.errors import Blame, FarmError
 
@@ -15,10 +16,6 @@ _EVERY_S: Final = 1.0
 _ENDED: Final = ("ended", "failed")
 
 Say = Callable[[str], None]
-
-
-class NoFarm(FarmError):
-    """No farm can be asked."""
 
 
 class Refused(FarmError):
@@ -33,7 +30,7 @@ class Failed(FarmError):
 
 def recut(data: Path, sid: str, request: Mapping[str, Any], *, wait: bool, say: Say) -> None:
     """Ask for it and say what comes of it.  Raises NoFarm, Refused and Failed."""
-    farm = _farm(data)
+    farm = farm_in(data)
     client = ConsoleClient(farm["api"], farm["customer_key"], farm["customer_secret"])
     with client:
         try:
@@ -56,17 +53,6 @@ def read_body(path: Path) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise Refused(f"{path} holds no JSON object")
     return request
-
-
-def _farm(data: Path) -> dict[str, Any]:
-    path = data / "farm.json"
-    try:
-        farm: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NoFarm(f"no farm runs in {data} (no farm.json); give its --data") from None
-    except (OSError, ValueError) as exc:
-        raise NoFarm(f"{path} cannot be read: {type(exc).__name__}") from exc
-    return farm
 
 
 def _ended(client: ConsoleClient, sid: str) -> dict[str, Any]:

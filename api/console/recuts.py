@@ -3,23 +3,31 @@
 The picture's fields are those of Agora's ``transcodingConfig``, so that people can paste theirs.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from api.agora import layout, translate
+from api.agora.body import complaint
 from api.agora.models import LayoutRequest, TranscodingConfig
 from api.document import Document
 from workers.job.errors import BadRecut
 from workers.job.recut import Format, Recut, StreamMode, expected
 from workers.job.spec import Mode, RecordingSpec
+from workers.job.state import State
 from workers.job.status import RecordingStatus, TapeStatus
 
 _PICTURE: Final = "transcodingConfig"
 _CANVAS: Final = ("width", "height", "fps", "bitrate")
 _PROFILES: Final[tuple[Literal[0, 1, 2], ...]] = (0, 1, 2)
 _MS: Final = 1_000_000  # nanoseconds
+_HOW: Final[Mapping[str, str]] = {
+    "": "the reason is not known any more",
+    "idle": "nobody was in the channel for maxIdleTime",
+    "stopped": "it was asked to stop",
+}
 
 PublisherUid = Annotated[str, Field(min_length=1, max_length=256)]
 Publishers = Annotated[tuple[PublisherUid, ...], Field(strict=False, max_length=1000)]
@@ -32,6 +40,7 @@ class _Body(BaseModel):
         frozen=True,
         alias_generator=to_camel,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
 
@@ -39,20 +48,30 @@ class PublisherLists(_Body):
     """Whom to take of those who were recorded; a medium without a list is taken of everybody."""
 
     audio: Publishers | None = None
+    """Whose sound."""
     video: Publishers | None = None
+    """Whose pictures."""
 
 
 class RecutRequest(_Body):
     """The body of ``POST …/cuts``; what is left out stays as in the recording."""
 
     mode: Literal["mix", "individual"] | None = None
+    """One picture and sound of everybody, or files of each publisher."""
     transcoding_config: TranscodingConfig | None = None
+    """Width, height, fps and bitrate count one by one, the fields of the layout together."""
     audio_profile: Annotated[int, Field(ge=0, le=2)] | None = None
+    """Of a mix: 0: mono, 48 kbit/s, 1: mono, 128 kbit/s, 2: stereo, 192 kbit/s."""
     stream_mode: StreamMode | None = None
+    """Of individual ones: `standard` adds one merged playlist per publisher, `original` keeps sound
+    as it was sent.
+    """
     publishers: PublisherLists = PublisherLists()
+    """A medium without a list is taken of everybody; an empty list means nobody."""
     av_file_type: (
         Annotated[tuple[Format, ...], Field(strict=False, min_length=1, max_length=3)] | None
     ) = None
+    """A mix: `hls`, or `hls` and `mp4`; individual: `hls`, or `webm`."""
 
 
 def read(document: Document) -> Recut:
@@ -60,7 +79,7 @@ def read(document: Document) -> Recut:
     try:
         request = RecutRequest.model_validate(document)
     except ValidationError as exc:
-        raise _first(exc) from None
+        raise BadRecut(*complaint(exc)) from None
     lists, profile = request.publishers, request.audio_profile
     return Recut(
         mode=None if request.mode is None else Mode(request.mode),
@@ -112,6 +131,11 @@ def recording(status: RecordingStatus, tape: TapeStatus) -> Document:
         "from_ms": status.slice_start_ms,
         "no_data": status.no_data,
         "reason": status.reason or None,
+        "end": _end(status),
+        "accepted_ms": status.accepted_ns // _MS,
+        "stop_asked_ms": status.stop_ns // _MS or None,
+        "until_ms": status.end_ns // _MS or None,
+        "delivered_ms": status.delivered_ns // _MS or None,
         "files": [translate.file(entry) for entry in status.files],
         "cut_of": status.tape_of or None,
         "cuts": [sid for sid in tape.recuts if sid != status.sid],
@@ -122,8 +146,20 @@ def recording(status: RecordingStatus, tape: TapeStatus) -> Document:
     }
 
 
-def _first(exc: ValidationError) -> BadRecut:
-    """The first complaint, by the name that the caller used."""
-    error = exc.errors(include_url=False, include_input=False)[0]
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
-    return BadRecut(path.removeprefix("."), error["msg"].removeprefix("Value error, "))
+def _end(status: RecordingStatus) -> Document | None:
+    """How a recording ended, once it has."""
+    if status.exit_status is None:
+        return None
+    return {
+        "how": _how(status),
+        "exit_status": status.exit_status,
+        "uploading_status": "uploaded" if status.state is State.ENDED else "unknown",
+    }
+
+
+def _how(status: RecordingStatus) -> str:
+    """In words; reasons that are not among ours are words already."""
+    if status.state is State.FAILED:
+        return f"nothing could be delivered: {status.reason or 'the reason is not known'}"
+    how = _HOW.get(status.reason, status.reason)
+    return f"{how}; nobody published anything" if status.no_data else how

@@ -1,17 +1,15 @@
 """Routes of the console: a recording seen from outside every dialect."""
 
-import math
 from typing import Final
 from uuid import uuid4
 
 import structlog
 from flask import Blueprint, Response, g, jsonify, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.auth import BadCredentials, Doorman, NoCredentials
 from api.console import recuts
 from api.control import Control
-from api.document import Document, parse
+from api.document import received
 from api.quota import Quota, RateExceeded
 from media.errors import Blame, FarmError
 from workers.job.errors import NoTape, NoTapeYet, NotFound, SpoolUnseen, TooManyRecuts
@@ -35,10 +33,21 @@ def blueprint(control: Control, doorman: Doorman, quota: Quota) -> Blueprint:
         g.refused = error
         return _answer(error)
 
+    def ours(sid: str, *, begins: bool = False) -> RecordingStatus:
+        """A recording of the caller's, who may call; of others nobody learns that they exist."""
+        header = request.headers.get("Authorization")
+        owned = doorman.owned(header)
+        found = control.status(sid)
+        if found is None or found.app_id not in owned:
+            quota.take(min(owned))
+            raise NotFound("no such recording")
+        quota.take(doorman.admit(header, found.app_id, begins=begins).app_id)
+        return found
+
     @routes.get("/recordings/<sid>/report")
     def report(sid: str) -> Response:
         """The quality report of a recording that has ended."""
-        recording = _owned(control, doorman, sid)
+        recording = ours(sid)
         text = control.report(sid)
         if text is not None:
             return Response(text, content_type="application/json")
@@ -49,36 +58,20 @@ def blueprint(control: Control, doorman: Doorman, quota: Quota) -> Blueprint:
     @routes.get("/recordings/<sid>")
     def recording(sid: str) -> Response:
         """A recording, its files, and what recuts can be made from."""
-        return jsonify(recuts.recording(_owned(control, doorman, sid), control.tape(sid)))
+        return jsonify(recuts.recording(ours(sid), control.tape(sid)))
 
     @routes.post("/recordings/<sid>/cuts")
     def recut(sid: str) -> tuple[Response, int]:
         """Make a recut from a recording's tape."""
-        quota.take(_owned(control, doorman, sid).app_id)
-        asked = recuts.read(_document())
+        ours(sid, begins=True)
+        asked = recuts.read(received())
         return jsonify(recuts.accepted(control.recut(sid, asked, uuid4().hex))), 202
 
     return routes
 
 
-def _document() -> Document:
-    raw = request.get_data(cache=False)
-    if len(raw) >= (request.max_content_length or math.inf):
-        raise RequestEntityTooLarge  # a chunked body ends at the limit without a word
-    return parse(raw, request.headers.get("Content-Type"))
-
-
-def _owned(control: Control, doorman: Doorman, sid: str) -> RecordingStatus:
-    """A recording of the caller's; of strangers' recordings nobody learns that they exist."""
-    apps = doorman.owned(request.headers.get("Authorization"))
-    recording = control.status(sid)
-    if recording is None or recording.app_id not in apps:
-        raise NotFound("no such recording")
-    return recording
-
-
 def _answer(error: FarmError) -> Response:
-    status = _status(error)
+    status = status_of(error)
     if status >= 500 or isinstance(error, SpoolUnseen):
         _log.warning("console call failed", exc_info=error)
     message = str(error) if status < 500 else "the farm cannot answer now, try again"
@@ -89,7 +82,8 @@ def _answer(error: FarmError) -> Response:
     return response
 
 
-def _status(error: FarmError) -> int:
+def status_of(error: FarmError) -> int:
+    """The HTTP status of an error; its class alone decides."""
     match error:
         case NoCredentials() | BadCredentials():
             return 401

@@ -13,6 +13,7 @@ from media.capture.rack import Rack
 from media.rtc.drain import Drain, recorder_drain
 from media.rtc.rounds import beat
 from media.tape.info import inspect_tape
+from media.tape.model import Kind
 from media.tape.writer import TapeWriter
 
 PART_S = 5.0
@@ -40,6 +41,9 @@ class _Observer:
         pass
 
     def trouble(self, uid: str, reason: str) -> None:
+        pass
+
+    def stream(self, uid: str, kind: Kind, arrives: bool, at_ns: int) -> None:
         pass
 
 

@@ -86,7 +86,11 @@ class Capture:
         self._was_in_s = -math.inf  # when we left the channel last, or lost it
 
     async def run(self, stop: asyncio.Event) -> str:
-        """Record until ``"stopped"``, ``"idle"`` or ``"refused: <why>"``."""
+        """Record until the end; why it is.
+
+        ``"stopped"``, ``"idle"``, ``"refused: <why>"`` by the channel, ``"token refused: <why>"``,
+        or ``"removed: <why>"`` from it.
+        """
         tasks = [
             asyncio.create_task(work, name=f"capture-{name}")
             for name, work in (
@@ -143,7 +147,7 @@ class Capture:
             except ChannelError as exc:
                 away_s = time.monotonic() - self._was_in_s
                 if isinstance(exc, ChannelRefused) and away_s > RETURN_S:
-                    return f"refused: {exc}"
+                    return f"{'token refused' if exc.is_token else 'refused'}: {exc}"
                 log.warning("the channel was lost, joining again", error=str(exc))
                 self._nobody()
                 self._idle_changed.set()
@@ -158,7 +162,7 @@ class Capture:
                 async for event in channel.events():
                     self._take(event)
                     if isinstance(event, RoomClosed):
-                        return f"refused: {event.reason}"
+                        return f"removed: {event.reason}"
             finally:
                 self._was_in_s = time.monotonic()
             raise ChannelError("the channel ended its events without a reason")
@@ -235,3 +239,4 @@ class Capture:
             task.cancel()
         await asyncio.wait(tasks, timeout=LEAVE_S + 1)
         await self._rack.close()
+        self._deck.hearing.end(steady.now_ns())

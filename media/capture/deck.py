@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from media.capture.hearing import Hearing
 from media.capture.observer import CaptureObserver
 from media.capture.sections import Section
 from media.capture.troubles import Troubles
@@ -25,6 +26,7 @@ class Deck:
         self.writer = writer
         self.slice_ns = slice_ns  # 0: nobody wants keyframes at the ends of a track's own slices
         self.troubles = Troubles(observer)
+        self.hearing = Hearing(observer)
         self._observer = observer
         self._prefix = prefix  # the fence, so that no other owner of the recording makes our ids
         self._tracks = itertools.count(1)
@@ -51,10 +53,12 @@ class Deck:
         if not self._began:
             self._began = True
             self._observer.first_packet(at_ns)
+        self.hearing.began(track, at_ns)
         return track
 
     def end(self, track: Track) -> None:
         """No more packets of this track will come."""
+        self.hearing.ended(track)
         self.writer.remove_track(track.id, steady.now_ns())
 
     def clock(self, track: Track, points: Iterable[Point], at_ns: int) -> None:
@@ -75,13 +79,16 @@ class Deck:
 
     def publisher(self, uid: str, *, there: bool, at_ns: int | None = None) -> None:
         """A publisher came or went, now or a moment ago."""
+        if not there:
+            self.hearing.left(uid)
         kind = EventType.JOINED if there else EventType.LEFT
         self.writer.event(TapeEvent(kind, at_ns or steady.now_ns(), uid=uid))
 
     def muted(self, uid: str, source: Source, *, muted: bool, at_ns: int | None = None) -> None:
         """A publisher muted or unmuted a track, now or a moment ago."""
-        kind = EventType.MUTED if muted else EventType.UNMUTED
-        self.writer.event(TapeEvent(kind, at_ns or steady.now_ns(), uid=uid, source=source))
+        kind, at_ns = EventType.MUTED if muted else EventType.UNMUTED, at_ns or steady.now_ns()
+        self.hearing.mute(uid, source, muted=muted, at_ns=at_ns)
+        self.writer.event(TapeEvent(kind, at_ns, uid=uid, source=source))
 
     def count(self, packets: int, lost: int) -> None:
         """Report what a tap received and gave up since its last report."""

@@ -132,6 +132,7 @@ class Intake:
         for stream in self._streams.values():
             received += stream.received
             stream.sample()
+            self._deck.hearing.heard(stream.track, stream.arrival_ns)
             points = stream.clock.tick(stream.newest, now_ns, sealed_ns=sealed_ns)
             if points:
                 self._deck.clock(stream.track, points, now_ns)

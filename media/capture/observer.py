@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from media.tape.model import Kind
+
 
 class CaptureObserver(Protocol):
     """Called on the event loop; must not block."""
@@ -27,6 +29,10 @@ class CaptureObserver(Protocol):
 
         Once for each publisher and reason, until the publisher was heard or left.
         """
+        ...
+
+    def stream(self, uid: str, kind: Kind, arrives: bool, at_ns: int) -> None:
+        """A publisher's sound or picture begins to arrive, or does not any more."""
         ...
 
     def loop_lag(self, seconds: float) -> None:

@@ -10,6 +10,7 @@ from media.rtc.network import ON_THIS_HOST, Network
 from media.tape.model import Source
 
 CLOSE_S = 3.0
+TICKS_PER_HEARING = 2
 TICKS_PER_DROPS = 8  # the kernel's drops are looked at every 2 s: a system call per socket
 
 
@@ -61,6 +62,8 @@ class Rack:
             tap.tick(now_ns)
             if self._ticks % TICKS_PER_DROPS == 0:
                 tap.count_drops()
+        if self._ticks % TICKS_PER_HEARING == 0:
+            self._deck.hearing.tick(now_ns)
 
     def request_keyframes(self, now_ns: int) -> None:
         """Ask every video track for a keyframe."""

@@ -31,7 +31,8 @@ def channel_errors(what: str) -> Iterator[None]:
 def refuse(status: int, what: str) -> None:
     """Raises what an HTTP status other than 2xx means."""
     if status in (400, 401, 403):
-        raise ChannelRefused(f"{what} was refused with status {status}")
+        is_token = status in (401, 403)
+        raise ChannelRefused(f"{what} was refused with status {status}", is_token=is_token)
     if not 200 <= status < 300:
         raise ChannelError(f"{what} failed with status {status}")
 

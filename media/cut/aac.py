@@ -93,6 +93,12 @@ def encode(pcm: Pcm, span: Span, profile: Profile) -> list[bytes]:
         raise CutFailed(f"the AAC encoder left out frame {missing}") from missing
 
 
+def silence(profile: Profile) -> bytes:
+    """A raw frame of silence."""
+    span = Span(0, 1)
+    return encode(np.zeros((profile.channels, span.samples), np.float32), span, profile)[0]
+
+
 def _encoder(profile: Profile) -> AudioCodecContext:
     context = AudioCodecContext.create("aac", "w")
     context.sample_rate = opus.RATE

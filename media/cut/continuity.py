@@ -20,6 +20,12 @@ _TURN_NS = 10 * NS
 _TURNS_AT_ONCE = 5
 
 
+def paid_for(before_ns: int, turned_ns: int) -> int | None:
+    """When one more turn would be paid for, if that before was at a time; None: it is too many."""
+    paid_ns = max(before_ns, turned_ns) + _TURN_NS
+    return None if paid_ns - turned_ns > _TURNS_AT_ONCE * _TURN_NS else paid_ns
+
+
 @dataclass(frozen=True, slots=True)
 class LineState:
     """Where a line of WebM stretches stands between two units.
@@ -101,8 +107,8 @@ class Continuity:
 
     def _honours(self, turned_ns: int) -> bool:
         """Whether one more turn may begin a file; counts it if so."""
-        paid_ns = max(self._turns_ns, turned_ns) + _TURN_NS
-        if paid_ns - turned_ns > _TURNS_AT_ONCE * _TURN_NS:
+        paid_ns = paid_for(self._turns_ns, turned_ns)
+        if paid_ns is None:
             return False
         self._turns_ns = paid_ns
         return True

@@ -140,6 +140,11 @@ class Splitter:
             return True
         return self._over(before, after.time_ns)
 
+    @property
+    def opened(self) -> Run | None:
+        """The run that goes on, after :meth:`finish`."""
+        return self._run
+
     def finish(self, until_ns: int, *, final: bool) -> LineState:
         """Close what cannot go on; the state for the next unit."""
         run = self._run

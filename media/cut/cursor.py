@@ -81,14 +81,16 @@ def dump(cursor: Cursor) -> dict[str, Any]:
     return rows
 
 
+def line_state(row: Mapping[str, Any]) -> LineState:
+    """One state out of the dictionary that it was made into."""
+    fields = dict(row)
+    if fields["mark"] is not None:
+        fields["mark"] = Mark(**fields["mark"])
+    return LineState(**fields)
+
+
 def _states(rows: Iterable[Mapping[str, Any]]) -> dict[Line, LineState]:
-    states = {}
-    for row in rows:
-        fields = dict(row["state"])
-        if fields["mark"] is not None:
-            fields["mark"] = Mark(**fields["mark"])
-        states[Line(row["uid"], Source(row["source"]))] = LineState(**fields)
-    return states
+    return {Line(row["uid"], Source(row["source"])): line_state(row["state"]) for row in rows}
 
 
 def _rows(states: Mapping[Line, LineState]) -> list[dict[str, Any]]:

@@ -5,12 +5,10 @@ a segment: unit ``k`` finishes every segment that ends before ``slice.end_ns``, 
 ones, by their start, to unit ``k + 1``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from media.cut import aac, files, snapshot, sound_clock
 from media.cut.copying import Splitter
@@ -18,21 +16,19 @@ from media.cut.cursor import Cursor, LineState, dump, load
 from media.cut.lines import Line, by_line
 from media.cut.model import CutResult, IndividualSpec, Segment, Slice
 from media.cut.pauses import Pauses, pauses
+from media.cut.reading import read_lines
 from media.cut.standard import Cameras, is_copied
 from media.cut.transcoding import AacSplitter
 from media.cut.wishes import Wishes
-from media.tape.model import NS, Frame, Kind, Track
+from media.tape.model import NS, Frame, Kind
 from media.tape.reader import Tape
 
 # Times may still move a little between two readings; marks keep out what was there already.
 _MARGIN_NS = NS
-_FAR_NS = 60 * NS  # a segment that is open for longer is read by itself, and not all lines with it
 _AAC_LEAD_NS = sound_clock.LEAD_NS + NS
 
 _Frames = dict[str, list[Frame]]
 _Lines = dict[Line, list[list[Frame]]]
-
-log = structlog.get_logger(__name__)
 
 
 def cut_individual(
@@ -55,7 +51,9 @@ def cut_individual(
     unit = _Unit(tape, spec, wishes, origin_ns, slice, load(cursor), final, out_dir).listening()
     frames = unit.read() if spec.files else {}
     segments, after = unit.cut(by_line(frames)) if spec.files else ([], Cursor())
-    segments += unit.snapshots(frames)
+    segments += snapshot.due(
+        unit.tape, origin_ns, spec.snapshot_s, slice, unit.wishes, frames, out_dir
+    )
     segments.sort(key=lambda one: (one.start_ns, one.uid, one.source or "", one.container))
     keep = unit.keep_from_ns(after, frames)
     return CutResult(tuple(segments), keep, dump(after), frames if spec.files else None)
@@ -83,22 +81,14 @@ class _Unit:
 
     def read(self) -> _Frames:
         """Every frame from the first that an open segment needs up to the slice's end."""
-        kinds, starts = self._kinds(), self._starts()
-        far = {line for line, at_ns in starts.items() if at_ns < self.slice.start_ns - _FAR_NS}
-        near_ns = [at_ns for line, at_ns in starts.items() if line not in far]
-        frames = self._frames(
-            min([*near_ns, *self._fresh()]),
-            lambda track: kinds[track.kind] and Line.of(track) not in far,
-        )
-        for line in far:
-            frames |= self._frames(starts[line], lambda track: Line.of(track) == line)  # noqa: B023
-        return frames
-
-    def _frames(self, from_ns: int, wants: Callable[[Track], bool]) -> _Frames:
-        return self.tape.frames(
-            max(from_ns, self.origin_ns),
-            self.slice.end_ns,
-            tracks=lambda track: wants(track) and self.wishes.ever(track),
+        kinds = self._kinds()
+        return read_lines(
+            self.tape,
+            self.slice,
+            self._starts(),
+            fresh_ns=min(self._fresh()),
+            origin_ns=self.origin_ns,
+            wants=lambda track: kinds[track.kind] and self.wishes.ever(track),
         )
 
     def _kinds(self) -> dict[Kind, bool]:
@@ -201,18 +191,6 @@ class _Unit:
         cut, after = splitter.split(limit, final=self.final)
         made = [files.transcoded(line, one, heard, self.origin_ns, self.out_dir) for one in cut]
         return made, after
-
-    def snapshots(self, frames: _Frames) -> list[Segment]:
-        """What is due of them; whatever is wrong with pictures, the recording goes on."""
-        if not self.spec.snapshot_s:
-            return []
-        at = snapshot.moments(self.origin_ns, self.spec.snapshot_s, self.slice)
-        video = {id_: track for id_, track in frames.items() if track[0].track.kind is Kind.VIDEO}
-        try:
-            return snapshot.snapshots(self.tape, at, self.wishes, video, self.out_dir)
-        except Exception:  # logged with traceback: reference §2.6
-            log.exception("there are no screenshots of a slice", slice=self.slice.number)
-            return []
 
     def keep_from_ns(self, after: Cursor, frames: _Frames) -> int:
         """The earliest time that the next unit will ask for."""

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from media.tape.model import EventType, TapeEvent
@@ -59,7 +59,10 @@ class Look:
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary, for specs and for the tape."""
-        return asdict(self)
+        return _fields(self) | {
+            "user_images": tuple(map(_fields, self.user_images)),
+            "places": tuple(map(_fields, self.places)),
+        }
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "Look":
@@ -98,6 +101,11 @@ class Look:
 
 
 PLAIN: Final = Look()
+
+
+def _fields(value: Look | Place | UserImage) -> dict[str, Any]:
+    """Like dataclasses.asdict of one without others in it, which copies what nobody can change."""
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def _user_image(row: Mapping[str, Any]) -> UserImage:

@@ -45,24 +45,28 @@ class Segment:
     turns: tuple[tuple[int, int], ...] = ()  # later ones: Unix nanoseconds, rotation
     profile: str = ""  # the codec as RFC 6381 names it, of copied media
     listed: bool = True  # in its line's own playlist
+    # Of mode raw, see media.cut.joint:
+    index: str = ""  # the codec that names its index
+    number: int = 0  # of WebM: which one of its stream it is, from 0
 
 
 @dataclass(frozen=True, slots=True)
 class PieceFile:
     """What a slice adds to a growing file (:mod:`media.mux.piece`, :mod:`media.mux.matroska`)."""
 
-    kind: Literal["mp4", "webm"]
+    kind: Literal["mp4", "webm", "mp3"]
     payload: Path
     index: Path
     start_ns: int  # Unix nanoseconds
     duration_s: float
     bytes: int  # of the payload
-    # WebM only, see media.cut.stretches.
+    # Of one publisher only, see media.cut.stretches, media.cut.joint_piece and media.cut.mp3_cut.
     uid: str = NOBODY
     source: Source | None = None
-    codec: str = ""  # as Codec.key
-    stretch: str = ""  # the file that it belongs to; unique in the recording
+    codec: str = ""  # as Codec.key, or "aac", "mp3"
+    stretch: str = ""  # the file, or row of files, that it belongs to; unique in the recording
     last: bool = False  # nothing follows it in its file
+    media: MediaKind | None = None  # of MP4 and MP3
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +118,4 @@ class IndividualSpec:
     only: Wanted = EVERYBODY  # of those who were wanted, whom this cut stores
     files: bool = True  # segments; False: screenshots only
     snapshot_s: int = 0  # seconds between screenshots; 0: none
+    mp4: bool = False  # of mode raw: each segment of H.264 or AAC also leaves its piece of an MP4

@@ -36,6 +36,30 @@ def moments(origin_ns: int, every_s: int, part: Slice) -> list[int]:
     return list(range(origin_ns + max(first, 0) * step_ns, part.end_ns, step_ns))
 
 
+def due(
+    tape: Tape,
+    origin_ns: int,
+    every_s: int,
+    part: Slice,
+    wishes: Wishes,
+    frames: _Frames,
+    out_dir: Path,
+) -> list[Segment]:
+    """The screenshots of a slice, one in so many seconds; 0: none.
+
+    Whatever is wrong with pictures, the recording goes on.
+    """
+    if not every_s:
+        return []
+    at = moments(origin_ns, every_s, part)
+    video = {id_: track for id_, track in frames.items() if track[0].track.kind is Kind.VIDEO}
+    try:
+        return snapshots(tape, at, wishes, video, out_dir)
+    except Exception:  # logged with traceback: reference §2.6
+        log.exception("there are no screenshots of a slice", slice=part.number)
+        return []
+
+
 def snapshots(
     tape: Tape, at: Sequence[int], wishes: Wishes, frames: _Frames, out_dir: Path
 ) -> list[Segment]:

@@ -40,10 +40,20 @@ class AacSplitter:
             key=lambda one: one.start,
         )
 
-    def split(self, limit: int, *, final: bool) -> tuple[list[AacSegment], LineState]:
-        """The segments that end before grid frame ``limit``, and the state after them."""
+    def heard_before(self, frame: int) -> bool:
+        """Whether any of the sound begins before a grid frame."""
+        return bool(self._packets) and self._packets[0].start < frame * aac.FRAME
+
+    def split(
+        self, limit: int, *, final: bool, state: LineState | None = None
+    ) -> tuple[list[AacSegment], LineState]:
+        """The segments that end before grid frame ``limit``, and the state after them.
+
+        ``state`` goes on from another state than the line's.
+        """
         segments: list[AacSegment] = []
-        first, resumed, done = self._state.frame, self._state.resumed, self._state.done
+        since = state or self._state
+        first, resumed, done = since.frame, since.resumed, since.done
         while True:
             if first is None:
                 first, resumed = self._next_start(done)

@@ -5,10 +5,21 @@ import struct
 from media.mux.piece import TrackFormat
 
 U32 = (1 << 32) - 1
-# Unity, 16.16 and 2.30 fixed point (§8.2.2).
-MATRIX = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+# 16.16 fixed point (§8.2.2).
+_ONE = 1 << 16
+_TURNS = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 _RESOLUTION = 72 << 16  # dots per inch; everybody writes this
 _DEPTH = 24
+
+
+def matrix(rotation: int = 0) -> bytes:
+    """How pictures are shown: turned clockwise by so many degrees (§6.2.2).
+
+    Where that puts them is left at zero, as by FFmpeg, whose players turn the picture and nothing
+    else.
+    """
+    a, b, c, d = (_ONE * one for one in _TURNS[rotation])
+    return struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
 
 
 def box(name: str, *content: bytes) -> bytes:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 
-from media.mux.boxes import MATRIX, U32, box, full
+from media.mux.boxes import U32, box, full, matrix
 from media.mux.piece import Index
 from media.mux.sample_table import TrackTable, stbl, tables
 
@@ -61,7 +61,7 @@ def _moov(tracks: Sequence[TrackTable], created: int, base: int, *, large: bool)
         TIMESCALE,
         max(timeline.duration for timeline in timelines),
         struct.pack(">IH10x", 1 << 16, 1 << 8),  # rate and volume: normal
-        MATRIX,
+        matrix(),
         struct.pack(">24xI", len(tracks) + 1),
     )
     traks = [
@@ -111,7 +111,7 @@ def _trak(
         timeline.duration,
         # Layer, alternate group, volume.
         struct.pack(">8xhhHxx", 0, int(sounds), int(sounds) << 8),
-        MATRIX,
+        matrix(shape.rotation),
         struct.pack(">II", shape.width << 16, shape.height << 16),
         flags=_ENABLED_IN_MOVIE,
         gap=4,

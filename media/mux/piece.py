@@ -36,10 +36,12 @@ class TrackFormat:
     width: int = 0  # pixels; 0 of audio
     height: int = 0
     channels: int = 0  # 0 of video
+    rotation: int = 0  # degrees to turn pictures clockwise so that they are upright
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary."""
-        return {
+        turned = {"rotation": self.rotation} if self.rotation else {}
+        return turned | {
             "kind": self.kind,
             "timescale": self.timescale,
             "config": self.config.hex(),

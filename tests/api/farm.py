@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from api.app import create_app
 from api.memory import MemoryControl
+from tests.api.documented import DocumentedClient
 from workers.metrics.metrics import Metrics
 from workers.settings import App, Settings
 
@@ -57,6 +58,7 @@ class Farm:
             resolver=self.resolve,
             **self.options,
         )
+        self.app.test_client_class = DocumentedClient
         self.client: FlaskClient = self.app.test_client()
         self.auth: tuple[str, str] | None = (KEY, SECRET)
 
@@ -102,6 +104,15 @@ class Farm:
     ) -> TestResponse:
         body = {"cname": cname, "uid": UID, "clientRequest": client}
         return self.call("POST", f"/resourceid/{resource_id}/sid/{sid}/mode/{mode}/stop", body)
+
+    def change(
+        self, call: str, resource_id: str, sid: str, mode: str = "mix", client: Any = None
+    ) -> TestResponse:
+        """An update or updateLayout; of something that may be changed unless told."""
+        lists = {"audioUidList": {"subscribeAudioUids": ["1"]}}
+        client = client or {"streamSubscribe": lists, "mixedVideoLayout": 1}
+        body = {"cname": CNAME, "uid": UID, "clientRequest": client}
+        return self.call("POST", f"/resourceid/{resource_id}/sid/{sid}/mode/{mode}/{call}", body)
 
 
 def start_body(**recording: Any) -> dict[str, Any]:

@@ -337,7 +337,7 @@ def test_an_update_is_done_whole_or_not_at_all(farm: Farm) -> None:
     lists = {AUDIO: {"subscribeAudioUids": ["1"]}}
     answer = post(farm, "update", {"streamSubscribe": lists, "storageConfig": {"vendor": 1}})
     assert error(answer) == (400, 2)
-    assert "storageConfig is not available on this farm yet" in answer.json["reason"]
+    assert "storageConfig.vendor" in answer.json["reason"]
     assert not farm.control.orders
 
 

@@ -83,6 +83,13 @@ FULL: dict[str, Any] = {
             "privateParams": "{}",
         },
         "recordingFileConfig": {"avFileType": ["hls"]},
+        "extensionServiceConfig": {"extensionServices": [{"serviceName": ""}]},
+        "appsCollection": {"combinationPolicy": "default"},
+        "transcodeOptions": {
+            "container": {"format": "mp3"},
+            "transConfig": {},
+            "audio": {"sampleRate": "48000", "bitrate": "48000", "channels": "2"},
+        },
         "storageConfig": STORAGE
         | {"fileNamePrefix": ["a"], "stsToken": "", "stsExpiration": 1_800_000_000},
     },

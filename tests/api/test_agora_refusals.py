@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.farm import CNAME, NS, STORAGE, UID, Farm, error, start_body
 from workers.job.errors import StorageRefused
+from workers.job.spec import Canvas
 
 MISSING = object()
 PUBLIC = "s3.example.com"
@@ -165,7 +166,7 @@ BAD_START: list[tuple[str, str, Any]] = [  # mode, path in clientRequest, value
     ),
     *(("mix", f"{SC}.{name}", MISSING) for name in STORAGE if name != "extensionParams"),
     ("mix", f"{SC}.vendor", 12),
-    ("mix", f"{SC}.vendor", 5),
+    ("mix", f"{SC}.vendor", 4),
     ("mix", f"{SC}.vendor", "11"),
     ("mix", f"{SC}.vendor", True),
     ("mix", f"{SC}.region", "0"),
@@ -195,7 +196,7 @@ BAD_START: list[tuple[str, str, Any]] = [  # mode, path in clientRequest, value
     ("mix", f"{SC}.extensionParams", {}),
     ("mix", f"{SC}.extensionParams.sse", "rot13"),
     ("mix", f"{SC}.extensionParams.sse", "kms"),
-    ("mix", f"{SC}.extensionParams.tag", "a=b"),
+    ("mix", f"{SC}.extensionParams.tag", "a"),
     *(
         ("mix", f"{SC}.extensionParams.endpoint", endpoint)
         for endpoint in (
@@ -323,6 +324,49 @@ def test_bytes_that_are_no_document_are_refused(
     ):
         answer = farm.call("POST", path, data=raw, content_type=content_type)
         assert error(answer) == expected
+
+
+def test_what_is_wrong_with_a_number_is_said_in_our_words(farm: Farm) -> None:
+    for number in (b"9" * 5000, b"-" + b"9" * 4200, b"1e400"):
+        answer = farm.call("POST", "/acquire", data=b'{"a":' + number + b"}")
+        assert error(answer) == (400, 8)
+        assert answer.json["reason"].endswith("not valid JSON: a number is out of range")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("uid", 527841, "Start: invalid uid value! It must be a string"),
+        (f"clientRequest.{RC}.subscribeAudioUids", "1", "It must be an array"),
+        (f"clientRequest.{RC}.subscribeAudioUids", [], "Its length must be at least 1"),
+        (f"clientRequest.{RC}.transcodingConfig", [], "It must be an object"),
+        (f"clientRequest.{RC}.maxIdleTime", 4, "It must be at least 5"),
+        (f"clientRequest.{RC}.maxIdleTime", 15.5, "It must be an integer"),
+        (f"clientRequest.{RC}.streamMode", "no", "It must be 'default', 'standard' or 'original'"),
+        (f"clientRequest.{SC}.secretKey", "x" * 257, "Its length must be at most 256"),
+    ],
+)
+def test_reasons_speak_of_json(farm: Farm, path: str, value: Any, says: str) -> None:
+    body = {"cname": CNAME, "uid": UID, "clientRequest": start_body()}
+    resource_id = farm.acquire()
+    wrong = changed(body, path, value)
+    answer = farm.call("POST", f"/resourceid/{resource_id}/mode/mix/start", wrong)
+    assert error(answer) == (400, 2)
+    assert answer.json["reason"].endswith(says)
+
+
+def test_a_whole_number_may_be_written_with_a_point(farm: Farm) -> None:
+    body = b'{"cname": "a", "uid": "1", "clientRequest": {"scene": 0.0, "resourceExpiredHour": %s}}'
+    for number, status in ((b"24.0", 200), (b"2.4e1", 200), (b"24.5", 400), (b"721.0", 400)):
+        json = {"data": body % number, "content_type": "application/json"}
+        assert farm.call("POST", "/acquire", **json).status_code == status
+    resource_id = farm.acquire()
+    canvas = {"width": 640.0, "height": 360.0, "fps": 15.0, "bitrate": 500.0}
+    started = farm.start(resource_id, start_body(maxIdleTime=30.0, transcodingConfig=canvas))
+    assert started.status_code == 200, started.json
+    assert farm.control.specs[started.json["sid"]].canvas == Canvas(
+        width=640, height=360, fps=15, bitrate=500
+    )
 
 
 def test_a_body_without_a_length_is_bounded_too(farm: Farm) -> None:

@@ -152,6 +152,15 @@ def test_a_stop_whose_uploads_take_too_long_is_code_50_then_49(farm: Farm) -> No
     assert farm.query(resource_id, sid).json["serverResponse"]["status"] == 6
 
 
+def test_who_finds_too_many_waiting_stops_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.agora.service.STOPS_WAITING", 0)
+    farm = Farm()
+    resource_id, sid = farm.started()
+    assert error(farm.stop(resource_id, sid)) == (400, 50)
+    assert farm.control.waits == [0.0]
+    assert farm.control.status(sid).state is State.STOPPING
+
+
 def test_an_asynchronous_stop_is_answered_at_once(farm: Farm) -> None:
     resource_id, sid = farm.started(mode="individual")
     answer = farm.stop(resource_id, sid, "individual", async_stop=True)
@@ -212,12 +221,17 @@ def test_a_ticket_expires_after_five_minutes(farm: Farm) -> None:
 
 def test_calls_end_with_the_hours_that_were_acquired(farm: Farm) -> None:
     resource_id = farm.acquire(resourceExpiredHour=1)
+    farm.now_ns += 250 * NS  # they count from the start call
     sid = farm.start(resource_id).json["sid"]
-    farm.now_ns += 3600 * NS
+    farm.now_ns += 3600 * NS - 1
     assert farm.query(resource_id, sid).status_code == 200
-    farm.now_ns += 301 * NS
+    farm.now_ns += 1
     assert error(farm.query(resource_id, sid)) == (404, 404)
     assert error(farm.stop(resource_id, sid)) == (404, 404)
+    for call in ("update", "updateLayout"):
+        assert error(farm.change(call, resource_id, sid)) == (404, 404)
+    assert farm.control.specs[sid]
+    assert error(farm.start(resource_id)) == (201, 7)  # the recording goes on
 
 
 def damaged(resource_id: str) -> list[str]:
@@ -275,7 +289,7 @@ def test_a_sid_of_another_ticket_is_1003_and_an_unknown_one_404(farm: Farm) -> N
         assert error(farm.query(other, text)) == (400, 2)
 
 
-@pytest.mark.parametrize("mode", ["web", "raw", "composite", "MIX", "käse"])
+@pytest.mark.parametrize("mode", ["web", "composite", "MIX", "käse"])
 def test_other_modes_are_refused(farm: Farm, mode: str) -> None:
     resource_id, sid = farm.started()
     assert error(farm.start(farm.acquire(), mode=mode)) == (400, 2)
@@ -290,24 +304,61 @@ def test_the_mode_cannot_change_during_a_session(farm: Farm) -> None:
     assert farm.control.specs[sid].mode is Mode.MIX
 
 
-@pytest.mark.parametrize("scene", [1, 2])
-def test_a_ticket_for_another_scene_starts_nothing_here(farm: Farm, scene: int) -> None:
-    assert error(farm.start(farm.acquire(scene=scene))) == (400, 2)
+@pytest.mark.parametrize(
+    ("scene", "mode", "what"),
+    [
+        (0, "web", "mode web"),
+        (1, "web", "mode web"),
+        (1, "mix", "web page recording"),
+        (1, "individual", "web page recording"),
+        (2, "individual", "postponed transcoding"),
+    ],
+)
+def test_what_other_scenes_are_for_is_refused_at_start(
+    farm: Farm, scene: int, mode: str, what: str
+) -> None:
+    ticket = farm.acquire(scene=scene)
+    answer = farm.start(ticket, mode=mode)
+    assert error(answer) == (400, 2)
+    assert what in answer.json["reason"]
+    assert answer.json["reason"].endswith("is not available on this farm")
     assert not farm.control.specs
 
 
-def test_a_web_task_has_a_free_label_for_a_channel(farm: Farm) -> None:
-    body = {"cname": "Straße 1/2 " * 40, "uid": "1", "clientRequest": {"scene": 1}}
-    answer = farm.call("POST", "/acquire", body)
-    assert answer.status_code == 200
-    assert len(answer.json["resourceId"]) <= 255
+def test_web_tasks_have_free_labels(farm: Farm) -> None:
+    label = "Straße 1/2 " * 40
+    ticket = farm.acquire(cname=label, scene=1)
+    answer = farm.start(ticket, mode="web", cname=label)
+    assert error(answer) == (400, 2)
+    assert answer.json["reason"] == "Start: mode web is not available on this farm"
+
+
+def test_raw_mode_does_not_look_at_the_scene(farm: Farm) -> None:
+    assert farm.start(farm.acquire(scene=2), mode="raw").status_code == 200
+
+
+def test_web_is_told_apart_from_what_is_no_mode_at_all(farm: Farm) -> None:
+    resource_id, sid = farm.started()
+    for answer in (
+        farm.start(farm.acquire(), mode="web"),
+        farm.start(farm.acquire(), {"extensionServiceConfig": {}}, mode="web"),
+        farm.query(resource_id, sid, "web"),
+        farm.stop(resource_id, sid, "web"),
+        farm.change("update", resource_id, sid, "web", {"webRecordingConfig": {"onhold": True}}),
+        farm.change("updateLayout", resource_id, sid, "web"),
+    ):
+        assert error(answer) == (400, 2)
+        assert answer.json["reason"].endswith(": mode web is not available on this farm")
+    for answer in (farm.start("x", mode="web"), farm.query("x", sid, "web")):
+        assert error(answer) == (400, 1001)
+    assert "web" not in farm.query(resource_id, sid, "composite").json["reason"]
 
 
 class Broken(MemoryControl):
     def status(self, sid: str) -> None:
         raise StoreUnavailable("redis did not answer")
 
-    def capacity(self) -> bool:
+    def capacity(self, app_id: str = "", allowance: object = None) -> bool:
         raise StoreUnavailable("redis did not answer")
 
 

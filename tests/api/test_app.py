@@ -41,7 +41,7 @@ def test_other_paths_answer_in_json_too(farm: Farm) -> None:
 
 
 class Buggy(MemoryControl):
-    def capacity(self) -> bool:
+    def capacity(self, app_id: str = "", allowance: object = None) -> bool:
         raise ZeroDivisionError
 
 

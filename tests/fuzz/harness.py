@@ -96,6 +96,8 @@ class Seen:
 
     def trouble(self, uid: str, reason: str) -> None: ...
 
+    def stream(self, uid: str, kind: Kind, arrives: bool, at_ns: int) -> None: ...
+
 
 @dataclass
 class Times:

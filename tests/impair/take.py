@@ -78,6 +78,9 @@ class Seen:
     def trouble(self, uid: str, reason: str) -> None:
         raise AssertionError(f"{uid} cannot be heard: {reason}")
 
+    def stream(self, uid: str, kind: Kind, arrives: bool, at_ns: int) -> None:
+        pass
+
 
 @dataclass
 class Take:

@@ -20,34 +20,43 @@ ACCESS_KEY, SECRET_KEY, BUCKET = "A" * 20, "s" * 40, "recordings"
 class S3Server:
     """`rclone serve s3` over a folder."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, tls: tuple[Path, Path] | None = None) -> None:
+        """With ``tls``, a certificate that is its own authority and its key, it speaks https."""
         self.folder = folder
+        self._tls = tls
         self.storage = Storage(
             endpoint=f"127.0.0.1:{port}",
-            secure=False,
+            secure=tls is not None,
             bucket=BUCKET,
             access_key=ACCESS_KEY,
             secret_key=SecretStr(SECRET_KEY),
             prefix="a/b/",
         )
-        self.client = Minio(
-            endpoint=self.storage.endpoint,
-            access_key=ACCESS_KEY,
-            secret_key=SECRET_KEY,
-            secure=False,
-            region="us-east-1",
-            http_client=urllib3.PoolManager(timeout=60, retries=False),
-        )
+        self.client = self._client()
         (folder / BUCKET).mkdir(parents=True)
         self._process: subprocess.Popen[bytes] | None = None
 
+    def _client(self) -> Minio:
+        return Minio(
+            endpoint=self.storage.endpoint,
+            access_key=self.storage.access_key,
+            secret_key=self.storage.secret_key.get_secret_value(),
+            secure=self.storage.secure,
+            region="us-east-1",
+            http_client=urllib3.PoolManager(
+                timeout=60, retries=False, ca_certs=str(self._tls[0]) if self._tls else None
+            ),
+        )
+
     def start(self) -> None:
         """Until it answers."""
-        address = S3Address(self.storage.endpoint, ACCESS_KEY, SECRET_KEY)
+        secret_key = self.storage.secret_key.get_secret_value()
+        address = S3Address(self.storage.endpoint, self.storage.access_key, secret_key)
         part = s3_part(find_rclone(), self.folder, address)
-        self._process = subprocess.Popen(
-            part.argv, env=os.environ | part.env, stderr=subprocess.DEVNULL
-        )
+        argv = list(part.argv)
+        if self._tls is not None:
+            argv[3:3] = ["--cert", str(self._tls[0]), "--key", str(self._tls[1])]
+        self._process = subprocess.Popen(argv, env=os.environ | part.env, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while not self._answers():
             assert time.monotonic() < deadline, "rclone did not start"
@@ -65,6 +74,14 @@ class S3Server:
             self._process.kill()
             self._process.wait(timeout=10)
             self._process = None
+
+    def rekey(self, access_key: str, secret_key: str) -> None:
+        """Take other keys from now on, and none of those before."""
+        self.stop()
+        keys = {"access_key": access_key, "secret_key": SecretStr(secret_key)}
+        self.storage = self.storage.model_copy(update=keys)
+        self.client = self._client()
+        self.start()
 
     def names(self) -> list[str]:
         """Object keys, by the folder."""

@@ -1,7 +1,6 @@
 """Notices against a real Redis and a real receiver."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,12 +8,12 @@ import pytest
 from pydantic import SecretStr
 
 from tests.receiver import Receiver, listening
+from tests.workers.delivering import delivering
 from workers.apps import Apps
-from workers.callbacks.deliver import Deliverer
 from workers.callbacks.notice import EventType, body, signatures
 from workers.callbacks.outbox import Outbox
+from workers.job.errors import NotFound
 from workers.job.spec import RecordingSpec
-from workers.metrics.metrics import Metrics
 from workers.settings import App
 from workers.store.store import Store
 
@@ -45,29 +44,32 @@ def app(receiver: Receiver) -> App:
         app_id="app",
         customer_key="k",
         customer_secret=SecretStr("s"),
-        callback_url=f"http://127.0.0.1:{receiver.server_address[1]}/hook",
+        callback_url=receiver.url,
         callback_secret=SecretStr("hook secret"),
     )
 
 
 @pytest.fixture
+def spec(store: Store, make_spec: Make) -> RecordingSpec:
+    """A recording that Redis knows."""
+    spec = make_spec()
+    store.heartbeat("recorder", 9, ttl_s=60)
+    store.start(spec, "nonce")
+    return spec
+
+
+@pytest.fixture
 def outbox(store: Store, app: App) -> Iterator[Outbox]:
-    outbox = Outbox(store.client, Apps((app,)))
-    stop = threading.Event()
-    deliverer = Deliverer(outbox, Apps((app,)), Metrics())
-    thread = threading.Thread(target=deliverer.run, args=(stop,))
-    thread.start()
-    yield outbox
-    stop.set()
-    thread.join(timeout=15)
+    with delivering(store, app) as outbox:
+        yield outbox
 
 
 @pytest.mark.server
 def test_a_notice_arrives_signed_in_the_documented_shape(
-    outbox: Outbox, receiver: Receiver, make_spec: Make
+    outbox: Outbox, receiver: Receiver, spec: RecordingSpec
 ) -> None:
-    outbox.add(make_spec(), EventType.RECORDER_STARTED, {"status": 0})
-    outbox.add(make_spec(), EventType.RECORDER_LEAVE, {"leaveCode": 24})
+    outbox.add(outbox.make(spec, EventType.RECORDER_STARTED, {"status": 0}))
+    outbox.add(outbox.make(spec, EventType.RECORDER_LEAVE, {"leaveCode": 24}))
     for _ in range(2):
         assert receiver.arrived.acquire(timeout=10)
     seen = {}
@@ -88,10 +90,10 @@ def test_a_notice_arrives_signed_in_the_documented_shape(
 
 @pytest.mark.server
 def test_a_notice_that_was_refused_is_sent_again_with_the_same_id(
-    outbox: Outbox, receiver: Receiver, make_spec: Make
+    outbox: Outbox, receiver: Receiver, spec: RecordingSpec
 ) -> None:
     receiver.statuses[:] = [500]
-    outbox.add(make_spec(), EventType.RECORDER_STARTED, {"status": 0})
+    outbox.add(outbox.make(spec, EventType.RECORDER_STARTED, {"status": 0}))
     for _ in range(2):
         assert receiver.arrived.acquire(timeout=15)
     assert len({json.loads(raw)["noticeId"] for _, raw in receiver.got}) == 1
@@ -99,11 +101,11 @@ def test_a_notice_that_was_refused_is_sent_again_with_the_same_id(
 
 @pytest.mark.server
 def test_a_notice_that_happens_once_is_sent_once(
-    outbox: Outbox, receiver: Receiver, make_spec: Make
+    outbox: Outbox, receiver: Receiver, spec: RecordingSpec
 ) -> None:
     for _ in range(3):
-        outbox.add(make_spec(), EventType.FILE_INFOS, {"fileList": "x"}, once="file:x")
-    outbox.add(make_spec(), EventType.RECORDER_LEAVE, {"leaveCode": 24})
+        outbox.add(outbox.make(spec, EventType.FILE_INFOS, {"fileList": "x"}, once="file:x"))
+    outbox.add(outbox.make(spec, EventType.RECORDER_LEAVE, {"leaveCode": 24}))
     for _ in range(2):
         assert receiver.arrived.acquire(timeout=10)
     types = sorted(json.loads(raw)["eventType"] for _, raw in receiver.got)
@@ -111,37 +113,50 @@ def test_a_notice_that_happens_once_is_sent_once(
 
 
 @pytest.mark.server
-def test_a_customer_without_an_address_is_sent_nothing(store: Store, make_spec: Make) -> None:
+def test_a_customer_without_an_address_is_sent_nothing(store: Store, spec: RecordingSpec) -> None:
     silent = App(app_id="app", customer_key="k", customer_secret=SecretStr("s"))
     outbox = Outbox(store.client, Apps((silent,)))
-    outbox.add(make_spec(), EventType.RECORDER_STARTED, {"status": 0})
-    assert outbox.due(1e12, 10) == []
+    outbox.add(outbox.make(spec, EventType.RECORDER_STARTED, {"status": 0}))
+    assert outbox.take(10, {}).due == []
+    assert outbox.told(spec.sid) == []
 
 
-def test_the_bytes_that_are_sent_carry_the_time_of_sending() -> None:
-    assert json.loads(body({"noticeId": "x"}, 17)) == {"noticeId": "x", "notifyMs": 17}
+@pytest.mark.server
+def test_a_recording_that_redis_does_not_know_tells_nothing(
+    outbox: Outbox, make_spec: Make
+) -> None:
+    """Its numbers would begin anew."""
+    with pytest.raises(NotFound):
+        outbox.add(outbox.make(make_spec("1" * 32), EventType.RECORDER_STARTED, {"status": 0}))
+
+
+def test_the_bytes_that_are_sent_carry_the_time_of_sending_and_the_number() -> None:
+    text = json.dumps({"noticeId": "x", "notifyMs": 0, "payload": {"sequence": 0}})
+    told = {"noticeId": "x", "notifyMs": 17, "payload": {"sequence": 3}}
+    assert json.loads(body(text, 3, 17)) == told
 
 
 def test_what_is_said_once_is_said_once_however_long_a_recording_runs(
-    store: Store, app: App, make_spec: Make
+    store: Store, app: App, spec: RecordingSpec
 ) -> None:
-    outbox, spec = Outbox(store.client, Apps((app,))), make_spec()
-    name = f"tapefarm:asked:{spec.sid}:notice:file:a"
+    outbox = Outbox(store.client, Apps((app,)))
+    name = f"tapefarm:said:{spec.sid}"
     for _ in range(3):
-        outbox.add(spec, EventType.FILE_INFOS, {"fileList": "a"}, once="file:a")
+        outbox.add(outbox.make(spec, EventType.FILE_INFOS, {"fileList": "a"}, once="file:a"))
         assert store.client.ttl(name) > 30 * 86400
         store.client.expire(name, 5)  # days later
-    assert len(outbox.due(2**40, 10)) == 1
+    assert len(outbox.told(spec.sid)) == 1
     assert store.client.ttl(f"tapefarm:sequence:{spec.sid}") > 30 * 86400
 
 
 def test_of_screenshots_it_is_not_remembered_for_long_that_they_were_told(
-    store: Store, app: App, make_spec: Make
+    store: Store, app: App, spec: RecordingSpec
 ) -> None:
     """There may be one each second, and each is told within seconds of its upload."""
-    outbox, spec = Outbox(store.client, Apps((app,))), make_spec()
+    outbox = Outbox(store.client, Apps((app,)))
     for _ in range(2):
-        outbox.add(spec, EventType.SNAPSHOT_FILE, {"fileName": "a.jpg"}, once="file:a.jpg")
-    assert len(outbox.due(2**40, 10)) == 1
+        details = {"fileName": "a.jpg"}
+        outbox.add(outbox.make(spec, EventType.SNAPSHOT_FILE, details, once="file:a.jpg"))
+    assert len(outbox.told(spec.sid)) == 1
     ttl_s = store.client.ttl(f"tapefarm:asked:{spec.sid}:notice:file:a.jpg")
     assert 3600 < ttl_s <= 86400

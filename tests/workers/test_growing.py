@@ -21,8 +21,8 @@ from workers.job.state import State
 from workers.metrics.metrics import Metrics
 from workers.settings import App
 from workers.spool.spool import Folder, Spool
-from workers.storage.multipart import Multipart
-from workers.storage.s3 import Bucket
+from workers.storage.multipart import S3Multipart
+from workers.storage.s3 import S3Bucket
 from workers.store.store import Store
 from workers.uploader import spans
 from workers.uploader.patience import Patience
@@ -71,8 +71,8 @@ def ended(store: Store) -> bool:
 
 
 def notices(store: Store) -> list[dict[str, Any]]:
-    rows = [store.client.hgetall(key) for key in store.client.keys("tapefarm:callback:*")]
-    return [json.loads(row["notice"]) for row in rows]
+    rows = store.client.hgetall(f"tapefarm:notices:{SID}")
+    return [json.loads(rows[number]) for number in sorted(rows, key=int)]
 
 
 def test_parts_are_sent_while_it_grows_and_the_rest_at_the_end(
@@ -142,18 +142,18 @@ def test_the_end_of_a_file_is_many_steps_that_let_others_pass(
     s3: S3Server, uploader: Uploader, made: MakeMix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[list[int]] = []
-    step, part = Uploader._step, Multipart.part
+    step, part = Uploader._step, S3Multipart.part
 
     def stepping(*args: Any) -> bool:
         sent.append([])
         return step(*args)
 
-    def sending(self: Multipart, key: str, upload: str, number: int, data: bytes) -> Any:
+    def sending(self: S3Multipart, key: str, upload: str, number: int, data: bytes) -> Any:
         sent[-1].append(number)
         return part(self, key, upload, number, data)
 
     monkeypatch.setattr(Uploader, "_step", stepping)
-    monkeypatch.setattr(Multipart, "part", sending)
+    monkeypatch.setattr(S3Multipart, "part", sending)
     mix = made()
     for number in range(4):
         mix.cut(number, 70_000, final=number == 3)
@@ -165,15 +165,15 @@ def test_the_end_of_a_file_is_many_steps_that_let_others_pass(
 def test_a_bucket_that_takes_no_part_before_the_first_gets_all_at_the_end(
     s3: S3Server, uploader: Uploader, made: MakeMix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part, taken = Multipart.part, []
+    part, taken = S3Multipart.part, []
 
-    def in_order(self: Multipart, key: str, upload: str, number: int, data: bytes) -> Any:
+    def in_order(self: S3Multipart, key: str, upload: str, number: int, data: bytes) -> Any:
         if number != len(taken) + 1:
             raise StorageUnavailable("no room for what comes later")
         taken.append(number)
         return part(self, key, upload, number, data)
 
-    monkeypatch.setattr(Multipart, "part", in_order)
+    monkeypatch.setattr(S3Multipart, "part", in_order)
     mix = made()
     for number in range(4):
         mix.cut(number, 70_000, final=number == 3)
@@ -220,10 +220,10 @@ class Killed(BaseException):
 
 
 STEPS = (
-    *((Multipart, name) for name in ("unfinished", "begin", "part", "complete")),
+    *((S3Multipart, name) for name in ("unfinished", "begin", "part", "complete")),
     *((Folder, name) for name in ("save_growing", "deliver", "forget_growing")),
     (Store, "save_file"),
-    (Outbox, "add"),
+    (Outbox, "make"),
 )
 
 
@@ -339,7 +339,7 @@ def test_playlists_do_not_wait_for_what_grows(
 
     mix = made()
     with monkeypatch.context() as broken:
-        broken.setattr(Multipart, "part", away)
+        broken.setattr(S3Multipart, "part", away)
         for number in range(4):
             mix.cut(number, 70_000)
             uploader.upload(SID, "")
@@ -350,14 +350,14 @@ def test_playlists_do_not_wait_for_what_grows(
 def test_a_bucket_that_wants_parts_of_one_size_gets_them(
     s3: S3Server, store: Store, uploader: Uploader, made: MakeMix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complete = Multipart.complete
+    complete = S3Multipart.complete
 
-    def strict(self: Multipart, key: str, upload: str, parts: Any) -> Any:
+    def strict(self: S3Multipart, key: str, upload: str, parts: Any) -> Any:
         if len({part.size for part in parts[:-1]}) > 1:
             raise PartsRefused("InvalidPart")
         return complete(self, key, upload, parts)
 
-    monkeypatch.setattr(Multipart, "complete", strict)
+    monkeypatch.setattr(S3Multipart, "complete", strict)
     mix = made()
     for number in range(6):
         mix.cut(number, 70_000, final=number == 5)
@@ -374,19 +374,19 @@ def test_a_key_that_may_only_write_is_enough(
     def denied(*_: object) -> None:
         raise StorageRefused("AccessDenied")
 
-    monkeypatch.setattr(Bucket, "find", denied)
-    monkeypatch.setattr(Multipart, "unfinished", lambda *_: [])
+    monkeypatch.setattr(S3Bucket, "find", denied)
+    monkeypatch.setattr(S3Multipart, "unfinished", lambda *_: [])
     mix = made()
     for number in range(4):
         mix.cut(number, 70_000, final=number == 3)
-    complete = Multipart.complete
+    complete = S3Multipart.complete
 
     def dies(*args: Any) -> Any:
         complete(*args)
         raise Killed
 
     with monkeypatch.context() as deadly:
-        deadly.setattr(Multipart, "complete", dies)
+        deadly.setattr(S3Multipart, "complete", dies)
         with pytest.raises(Killed):
             Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics()).upload(SID, "")
     Uploader(store, spool, Outbox(store.client, Apps(APPS)), Metrics()).upload(SID, "")

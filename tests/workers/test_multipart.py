@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from tests.workers.buckets import S3Server
 from workers.job.errors import PartsRefused, StorageRefused, StorageUnavailable, UploadLost
-from workers.storage.multipart import SMALLEST_PART, Multipart, Part
-from workers.storage.s3 import Bucket
+from workers.storage.bucket import SMALLEST_PART, Multipart, Part
+from workers.storage.s3 import S3Bucket
 
 pytestmark = pytest.mark.server
 MP4 = "video/mp4"
@@ -17,7 +17,7 @@ MP4 = "video/mp4"
 
 @pytest.fixture
 def uploads(s3: S3Server) -> Multipart:
-    return Multipart(Bucket(s3.storage))
+    return S3Bucket(s3.storage).multipart()
 
 
 def test_parts_may_come_in_any_order_and_twice(s3: S3Server, uploads: Multipart) -> None:
@@ -71,11 +71,11 @@ def test_only_uploads_of_this_very_key_are_found(uploads: Multipart) -> None:
 def test_wrong_keys_are_refused(s3: S3Server) -> None:
     wrong = s3.storage.model_copy(update={"secret_key": SecretStr("w" * 40)})
     with pytest.raises(StorageRefused):
-        Multipart(Bucket(wrong)).begin("x.mp4", MP4)
+        S3Bucket(wrong).multipart().begin("x.mp4", MP4)
 
 
 def test_a_bucket_tells_what_it_holds(s3: S3Server, uploads: Multipart) -> None:
-    bucket = Bucket(s3.storage)
+    bucket = S3Bucket(s3.storage)
     assert bucket.find("x.mp4") is None
     upload = uploads.begin("x.mp4", MP4)
     uploads.complete("x.mp4", upload, [uploads.part("x.mp4", upload, 1, b"abc")])

@@ -104,6 +104,23 @@ def test_a_mix_starts_with_both_its_tracks() -> None:
     assert re.findall(r"TRACK_TYPE=(\w+)", text) == ["AUDIO", "VIDEO"]
 
 
+def test_the_target_of_pictures_leaves_room_for_the_next_key_frame() -> None:
+    index = "room__uid_s_1__uid_e_"
+    targets = {
+        ("room", None, "video"): 18,
+        ("room", None, "audio_and_video"): 16,
+        ("room", None, "audio"): 16,
+        (f"{index}video", "camera", "video"): 18,
+        (f"{index}audio", "microphone", "audio"): 16,
+        (f"{index}h264", "microphone", "audio"): 18,
+        (f"{index}aac", "microphone", "audio"): 16,
+    }
+    for (name, source, kind), target_s in targets.items():
+        row = segment(0, name).model_copy(update={"source": source, "kind": kind})
+        text = playlists.text(playlists.Line(row.playlist, (row,), whole=False))
+        assert f"#EXT-X-TARGETDURATION:{target_s}\n" in text
+
+
 def test_files_are_named_as_query_and_callbacks_name_them(
     make_spec: Callable[..., RecordingSpec],
 ) -> None:

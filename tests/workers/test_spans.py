@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.mux import file_numbers
-from workers.storage.multipart import SMALLEST_PART
+from workers.storage.bucket import SMALLEST_PART
 from workers.uploader import spans
 from workers.uploader.content import Content, Payload
 from workers.uploader.turns import Turns

@@ -195,3 +195,61 @@ def test_a_closed_tape_frees_no_uid_that_another_recording_has(
     running.tape_closed(claim, make_spec())  # once more: its answer was lost
     with pytest.raises(Conflict):
         running.start(make_spec("2" * 32), "third")
+
+
+def test_a_start_that_was_sent_twice_because_its_answer_was_lost_is_taken(
+    running: Store, make_spec: Make
+) -> None:
+    assert running.start(make_spec(), "nonce") is None  # the same call, accepted_ns and all
+    later = make_spec(accepted_ns=make_spec().accepted_ns + 1)
+    assert running.start(later, "nonce") == "0" * 32  # the customer's own repetition
+    assert running.on_air() == ["0" * 32]
+
+
+def test_a_stop_that_was_sent_twice_because_its_answer_was_lost_is_taken(running: Store) -> None:
+    running.ask_stop("0" * 32, 7)
+    running.ask_stop("0" * 32, 7)
+    with pytest.raises(AlreadyStopping):
+        running.ask_stop("0" * 32, 8)
+
+
+def test_a_recording_is_an_orphan_between_two_recorders(running: Store) -> None:
+    def look() -> tuple[State, bool, bool]:
+        seen = running.seen("0" * 32)
+        assert seen is not None
+        status = seen.status()
+        return status.state, status.joined, status.orphan
+
+    assert look() == (State.QUEUED, False, False)  # nobody has claimed it yet
+    claim = running.claim("0" * 32, "a", TTL_S)
+    assert claim is not None
+    assert look() == (State.JOINING, False, False)
+    running.move(claim, Event.JOINED)
+    assert look() == (State.RECORDING, True, False)
+    running.client.delete(keys.lease("0" * 32))  # as if it had lapsed
+    assert look() == (State.RECORDING, True, True)
+    claim = running.claim("0" * 32, "b", TTL_S)
+    assert claim is not None
+    assert look() == (State.JOINING, True, False)
+    running.tape_closed(claim, running.spec("0" * 32))
+    assert look() == (State.DELIVERING, True, False)  # nobody need have it any more
+
+
+def test_a_recording_is_looked_at_in_one_round_trip(running: Store) -> None:
+    class Counting:
+        trips = 0
+
+    send = running.client.connection_pool.get_connection
+
+    def counted(*args: object, **more: object) -> object:
+        Counting.trips += 1
+        return send(*args, **more)
+
+    running.client.connection_pool.get_connection = counted  # type: ignore[method-assign]
+    file = FileEntry("a.m3u8", "audio", "0", True, True, 1)
+    running.save_file("0" * 32, file)
+    Counting.trips = 0
+    seen = running.seen("0" * 32)
+    assert seen is not None
+    assert (Counting.trips, seen.files) == (1, (file,))
+    assert running.seen("1" * 32) is None

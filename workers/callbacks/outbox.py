@@ -1,104 +1,180 @@
-"""Callbacks that wait in Redis until their receiver said 200."""
+"""Callbacks that wait in Redis until their receiver said 200.
 
-import json
-import time
-from collections.abc import Mapping
+Those of one recording are sent in the order of their numbers, one after the other; recordings do
+not wait for each other.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import redis
 import structlog
-from redis.exceptions import RedisError
 
 from workers.apps import Apps
 from workers.callbacks import notice
 from workers.callbacks.notice import EventType
+from workers.job.errors import NotFound, StoreUnavailable
 from workers.job.spec import RecordingSpec
-from workers.store import keys, scripts
-from workers.store.store import now_ns
+from workers.store import keys, notice_scripts
+from workers.store.connect import our_errors
+from workers.store.letter import Notices, letter
 
-_HIDDEN_S = 30.0  # a deliverer has this long before another one tries
-_KEPT_S = 86400
-# There may be one every few seconds.  If its uploader dies before it is noted in the spool that it
-# is there, another one asks within seconds.
-_SNAPSHOT_KEPT_S = 86400
+_HIDDEN_MS = 30_000  # a deliverer has this long before another one tries
+_OLDEST_MS = 86_400_000  # what could not be sent for so long is dropped
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The next notice of a recording."""
+
+    app_id: str
+    sid: str
+    entry: str  # its number, and which replay it belongs to
+    attempts: int  # that failed so far
+    text: str
+
+    @property
+    def sequence(self) -> int:
+        """Its number in the recording."""
+        return int(self.entry.partition(":")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a deliverer gets at a time."""
+
+    due: list[Due]
+    waiting: int  # notices, of all recordings
+    dropped: int  # that waited for too long, or of too many, since the last time
+
+
 class Outbox:
-    """Puts notices in, and hands out those that are due."""
+    """Puts notices in, and hands out those that are due.
+
+    Every method but :meth:`make` and :meth:`tell` may raise StoreUnavailable.
+    """
 
     def __init__(self, client: redis.Redis, apps: Apps) -> None:
         self._client = client
         self._apps = apps
-        self._due = client.register_script(scripts.DUE)
+        self._add = client.register_script(notice_scripts.ADD)
+        self._due = client.register_script(notice_scripts.DUE)
+        self._done = client.register_script(notice_scripts.DONE)
+        self._again = client.register_script(notice_scripts.AGAIN)
+        self._discard = client.register_script(notice_scripts.DISCARD)
+        self._replay = client.register_script(notice_scripts.REPLAY)
 
-    def add(
+    def make(
         self, spec: RecordingSpec, event: EventType, details: Mapping[str, Any], *, once: str = ""
-    ) -> None:
-        """Queue a notice; with ``once`` only the first of that name in this recording.
+    ) -> Notices:
+        """What to give to a method of the store that changes what this tells of.
 
-        Never raises: a notice must not stop a recording.  If Redis is away it is lost, and said
-        so in the log.
+        Nothing, if nobody wants to hear it; with ``once`` it is told the first time only.
         """
         app = self._apps.find(spec.app_id)
         if app is None or not app.callback_url:
+            return ()
+        return (notice.make(spec, event, details, once=once),)
+
+    def add(self, notices: Notices, *, fence: int | None = None) -> None:
+        """Put in what tells of no change in Redis; with ``fence``, if we own the recording still.
+
+        Raises NotFound when Redis does not know the recording (any more).
+        """
+        if not notices:
             return
+        with our_errors():
+            answer = self._add(
+                keys=[keys.recording(notices[0].sid)],
+                args=["" if fence is None else fence, letter(notices)],
+            )
+        if answer == "gone":
+            raise NotFound(notices[0].sid)
+
+    def tell(
+        self, spec: RecordingSpec, event: EventType, details: Mapping[str, Any], *, once: str = ""
+    ) -> None:
+        """Make and add.  Never raises: such a notice must not stop what it tells of."""
         try:
-            if once and not self._first(spec.sid, event, once):
-                return
-            self._add(spec, event, details)
-        except RedisError:
-            log.exception("callback not queued", sid=spec.sid, notice=int(event))
+            self.add(self.make(spec, event, details, once=once))
+        except (StoreUnavailable, NotFound) as exc:
+            log.warning("not told", sid=spec.sid, event_type=int(event), why=type(exc).__name__)
 
-    def _first(self, sid: str, event: EventType, once: str) -> bool:
-        key = keys.asked(sid, f"notice:{once}")
-        is_snapshot = event is EventType.SNAPSHOT_FILE
-        kept_s = _SNAPSHOT_KEPT_S if is_snapshot else keys.RESOURCE_KEPT_S
-        with self._client.pipeline() as pipe:
-            pipe.set(key, "1", nx=True)
-            pipe.expire(key, kept_s)  # who asks at all goes on asking
-            return bool(pipe.execute()[0])
+    def take(self, places: int, of: Mapping[str, int], of_others: int = 1) -> Taken:
+        """Notices to send now, at most so many in all and ``of`` each app.
 
-    def _add(self, spec: RecordingSpec, event: EventType, details: Mapping[str, Any]) -> None:
-        now = now_ns()
-        sequence = int(self._client.incr(keys.sequence(spec.sid))) - 1
-        rows = notice.envelope(spec, event, details, sequence, now)
-        key = keys.callback(rows["noticeId"])
-        with self._client.pipeline() as pipe:
-            pipe.expire(keys.sequence(spec.sid), keys.RESOURCE_KEPT_S)
-            pipe.hset(key, mapping={"app": spec.app_id, "notice": json.dumps(rows), "attempts": 0})
-            pipe.expire(key, _KEPT_S)
-            pipe.zadd(keys.OUTBOX, {rows["noticeId"]: now / 1e9})
-            pipe.execute()
+        They are hidden from others for a while.
+        """
+        pairs: list[str | int] = [item for row in of.items() for item in row]
+        head: list[str | int] = [keys.PREFIX, _HIDDEN_MS, _OLDEST_MS, places, of_others]
+        with our_errors():
+            dropped, waiting, rows = self._due(keys=[keys.RECEIVERS], args=[*head, *pairs])
+        due = [Due(app, sid, entry, int(tries), text) for app, sid, entry, tries, text in rows]
+        return Taken(due, int(waiting), int(dropped))
 
-    def due(self, now_s: float, count: int) -> list[str]:
-        """Ids to deliver now; each is hidden from others for a while."""
-        ids = self._due(keys=[keys.OUTBOX], args=[now_s, now_s + _HIDDEN_S, count])
-        return [str(id_) for id_ in ids]
+    def done(self, sent: Due) -> Due | None:
+        """It was delivered, or is given up; the next one of its recording, hidden as well."""
+        with our_errors():
+            answer = self._done(
+                keys=[
+                    keys.unsent(sent.sid),
+                    keys.due(sent.app_id),
+                    keys.backlog(sent.app_id),
+                    keys.attempts(sent.sid),
+                    keys.notices(sent.sid),
+                ],
+                args=[sent.sid, sent.entry, _HIDDEN_MS],
+            )
+        return Due(sent.app_id, sent.sid, answer[0], 0, answer[1]) if answer else None
 
-    def load(self, id_: str) -> tuple[str, dict[str, Any], int] | None:
-        """App, notice and number of attempts so far; None if it is gone."""
-        row = self._client.hgetall(keys.callback(id_))
-        if "notice" not in row:  # it lapsed, perhaps while an attempt was counted
-            self.settle(id_)
-            return None
-        return str(row["app"]), json.loads(row["notice"]), int(row["attempts"])
+    def again(self, sent: Due, pause_s: float, *, failed: bool) -> None:
+        """Try it after a pause; ``failed`` counts as an attempt."""
+        with our_errors():
+            self._again(
+                keys=[keys.unsent(sent.sid), keys.due(sent.app_id), keys.attempts(sent.sid)],
+                args=[
+                    *(sent.sid, sent.entry, int(pause_s * 1000)),
+                    *(int(failed), keys.RESOURCE_KEPT_S),
+                ],
+            )
 
-    def settle(self, id_: str) -> None:
-        """It was delivered, or is given up."""
-        with self._client.pipeline() as pipe:
-            pipe.zrem(keys.OUTBOX, id_)
-            pipe.delete(keys.callback(id_))
-            pipe.execute()
+    def discard(self, app_id: str) -> int:
+        """Forget what waits for an app that is no more; how many notices that were."""
+        with our_errors():
+            answer = self._discard(
+                keys=[keys.due(app_id), keys.backlog(app_id), keys.RECEIVERS],
+                args=[keys.PREFIX, app_id],
+            )
+        return int(answer)
 
-    def retry(self, id_: str, at_s: float) -> None:
-        """Try again then."""
-        with self._client.pipeline() as pipe:
-            pipe.hincrby(keys.callback(id_), "attempts", 1)
-            pipe.zadd(keys.OUTBOX, {id_: at_s})
-            pipe.execute()
+    def replay(self, sid: str, event: int | None = None) -> int:
+        """Send the notices of a recording once more, in order and with the same ids.
 
-    def retry_later(self, id_: str) -> None:
-        """Its receiver is busy: look again in a moment, without counting an attempt."""
-        self._client.zadd(keys.OUTBOX, {id_: time.time() + 0.5})
+        Those of one type, if ``event`` names it.  Returns how many; raises NotFound.
+        """
+        with our_errors():
+            count = self._replay(
+                keys=[
+                    keys.recording(sid),
+                    keys.sequence(sid),
+                    keys.notices(sid),
+                    keys.unsent(sid),
+                ],
+                args=[
+                    *(keys.PREFIX, sid, secrets.token_hex(4), keys.BACKLOG_MOST),
+                    *("" if event is None else event, keys.RESOURCE_KEPT_S, keys.NOTICES_KEPT),
+                ],
+            )
+        if int(count) < 0:
+            raise NotFound(sid)
+        return int(count)
+
+    def told(self, sid: str) -> Sequence[str]:
+        """What a recording told, in order, as far as it is kept."""
+        with our_errors():
+            rows = self._client.hgetall(keys.notices(sid))
+        return [str(rows[number]) for number in sorted(rows, key=int)]

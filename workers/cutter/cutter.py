@@ -11,6 +11,8 @@ from media.cut.composite import cut_composite
 from media.cut.encoder import SOFTWARE, Encoder
 from media.cut.individual import cut_individual
 from media.cut.model import CutResult, Segment, Slice
+from media.cut.mp3_cut import cut_mp3
+from media.cut.raw import cut_raw
 from media.cut.stretches import cut_stretches
 from media.quality.measure import measure
 from media.quality.model import SliceQuality
@@ -18,16 +20,10 @@ from media.tape.reader import Tape
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.cutter.images import Images, without_query
+from workers.cutter.names import segment_names
 from workers.cutter.pieces import is_same, stored_piece
-from workers.cutter.plan import (
-    composite_spec,
-    image_urls,
-    individual_spec,
-    is_merged,
-    slice_at,
-)
+from workers.cutter.plan import composite_spec, image_urls, individual_spec, slice_at
 from workers.engine import Queues
-from workers.job import naming
 from workers.job.errors import NotFound, StoreUnavailable
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.state import ON_AIR, TERMINAL
@@ -185,7 +181,6 @@ class Cutter:
             pieces=pieces,
         )
         folder.save_unit(unit)
-        self._tell(spec, unit)
         self._measure(spec, unit, time.monotonic() - began)
         return unit
 
@@ -271,19 +266,17 @@ class Cutter:
                 log.warning("an image is not shown", sid=spec.sid, why=why)
                 said = f"the image {without_query(url)} is not shown: {why}"
                 details = {"module": _RECORDER, "warnCode": _FAILED, "warnMsg": said}
-                self._outbox.add(spec, EventType.WARNING, details)
+                self._outbox.tell(spec, EventType.WARNING, details)
 
         return settled
 
     def _adopt(self, spec: RecordingSpec, folder: Folder, made: Segment) -> SegmentFile:
         source = made.source.value if made.source else None
-        track_type = source if source and source.startswith("screen") else made.kind
-        stem = naming.stem(spec, made.uid, track_type)
-        name = naming.segment(stem, made.start_ns, made.container)
-        folder.adopt(made.path, name)
+        names = segment_names(spec, made)
+        folder.adopt(made.path, names.file)
         return SegmentFile(
-            name=name,
-            playlist=naming.playlist(stem) if made.listed else "",
+            name=names.file,
+            playlist=names.playlist,
             uid=made.uid,
             kind=made.kind,
             source=source,
@@ -298,22 +291,9 @@ class Cutter:
             rotation=made.rotation,
             turns=made.turns,
             profile=made.profile,
-            bytes=folder.file(name).stat().st_size,
-            merged=naming.merged(spec, made.uid, made.container) if is_merged(spec, made) else "",
+            bytes=folder.file(names.file).stat().st_size,
+            merged=names.merged,
         )
-
-    def _tell(self, spec: RecordingSpec, unit: Unit) -> None:
-        for segment in unit.segments:
-            if segment.resumed and segment.playlist:
-                start_ms = segment.start_ns // 1_000_000
-                details = {
-                    "startUtcMs": start_ms,
-                    "discontinueUtcMs": start_ms,
-                    "mixedAllUser": spec.mode is Mode.MIX,
-                    "streamUid": segment.uid,
-                    "trackType": segment.kind,
-                }
-                self._outbox.add(spec, EventType.SLICE_START, details, once=f"slice:{segment.name}")
 
     def _measure(self, spec: RecordingSpec, unit: Unit, took_s: float) -> None:
         output = _output(spec)
@@ -386,8 +366,7 @@ def _cut_by_mode(
             images=images,
             encoder=encoder,
         )
-    cut = cut_stretches if spec.webm else cut_individual
-    return cut(
+    return _cut_apart(spec)(
         tape,
         individual_spec(spec),
         origin_ns=origin_ns,
@@ -396,3 +375,10 @@ def _cut_by_mode(
         final=final,
         out_dir=scratch,
     )
+
+
+def _cut_apart(spec: RecordingSpec) -> Callable[..., CutResult]:
+    """What cuts each publisher's media apart."""
+    if spec.mode is Mode.RAW:
+        return cut_mp3 if spec.mp3 else cut_raw
+    return cut_stretches if spec.webm else cut_individual

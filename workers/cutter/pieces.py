@@ -19,6 +19,8 @@ def stored_piece(made: PieceFile, name: str) -> StoredPiece:
         uid=made.uid,
         source=made.source.value if made.source else "",
         last=made.last,
+        codec=made.codec if made.media else "",
+        media=made.media or "",
     )
 
 

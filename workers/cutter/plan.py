@@ -60,6 +60,7 @@ def individual_spec(spec: RecordingSpec) -> IndividualSpec:
         only=spec.only,
         files=spec.files,
         snapshot_s=spec.snapshot_s,
+        mp4=spec.mp4,
     )
 
 

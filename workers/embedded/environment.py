@@ -1,6 +1,7 @@
 """The environment that parts of the farm are started with."""
 
 import os
+from collections.abc import Mapping
 
 _OURS = ("TAPEFARM_", "RCLONE_")
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -14,8 +15,16 @@ def plain() -> dict[str, str]:
     return env
 
 
-def with_settings(settings: dict[str, str]) -> dict[str, str]:
-    """The same with ``TAPEFARM_*`` variables: ours, and those of the caller we do not set."""
+def with_settings(
+    settings: Mapping[str, str], unless_given: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The same with ``TAPEFARM_*`` variables: ours, and those of the caller we do not set.
+
+    ``unless_given`` are ours too, but the caller's win.
+    """
     theirs = {name: value for name, value in os.environ.items() if name.startswith("TAPEFARM_")}
-    ours = {f"TAPEFARM_{name.upper()}": value for name, value in settings.items()}
-    return {**plain(), **theirs, **ours}
+    return {**plain(), **_variables(unless_given or {}), **theirs, **_variables(settings)}
+
+
+def _variables(settings: Mapping[str, str]) -> dict[str, str]:
+    return {f"TAPEFARM_{name.upper()}": value for name, value in settings.items()}

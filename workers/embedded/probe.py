@@ -1,8 +1,11 @@
 """Questions whether a part is ready: None means yes, else the reason why not yet."""
 
 import http.client
+import os
 import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import redis
@@ -11,6 +14,7 @@ from minio import Minio
 from minio.error import InvalidResponseError, MinioException
 
 from workers.embedded.s3_address import S3Address
+from workers.storage.http import trusting
 
 Probe = Callable[[], str | None]
 PROBE_S = 2.0  # how long one question may take
@@ -59,12 +63,12 @@ def redis_answers(url: str) -> str | None:
 
 def bucket_answers(address: S3Address) -> str | None:
     """Whether the bucket is there and lets itself be listed; it is made when missing."""
-    client = s3_client(address)
     try:
+        client = s3_client(address)
         if not _exists(client, address.bucket):
             client.make_bucket(bucket_name=address.bucket)
         next(iter(client.list_objects(bucket_name=address.bucket)), None)
-    except (MinioException, urllib3.exceptions.HTTPError) as exc:
+    except (MinioException, urllib3.exceptions.HTTPError, OSError) as exc:
         return f"object storage at {address.endpoint} does not let us in: {exc}"
     return None
 
@@ -84,5 +88,16 @@ def s3_client(address: S3Address) -> Minio:
         access_key=address.access_key,
         secret_key=address.secret_key,
         secure=address.secure,
-        http_client=urllib3.PoolManager(timeout=PROBE_S, retries=False),
+        http_client=urllib3.PoolManager(
+            timeout=PROBE_S, retries=False, ssl_context=storage_authorities()
+        ),
     )
+
+
+def storage_authorities() -> ssl.SSLContext | None:
+    """Whom the farm's processes will trust beside the system: their settings come from here.
+
+    Raises OSError.
+    """
+    ca_file = os.environ.get("TAPEFARM_STORAGE_CA_FILE")
+    return trusting(Path(ca_file)) if ca_file else None

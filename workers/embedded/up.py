@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from workers.apps import Apps
 from workers.embedded import farm_json
 from workers.embedded.environment import with_settings
 from workers.embedded.errors import BadAddress
@@ -23,6 +24,7 @@ from workers.embedded.redis import RedisServer, find_redis
 from workers.embedded.s3 import find_rclone, s3_part
 from workers.embedded.s3_address import S3Address
 from workers.embedded.supervisor import Supervisor
+from workers.settings import App
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +48,8 @@ class Options:
     s3: str | None = field(default=None, repr=False)
     channel: str | None = None
     callback_url: str = ""
+    apps: Path | None = None  # a file of apps beside the farm's own, see workers/apps_file.py
+    requests_per_second: float | None = None  # quota of each app; None: the caller's, or none
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,6 +70,8 @@ class Plan:
         self._command = command
         self._ports = Ports(home.ports)
         self.keys = Keys.kept(home.keys)
+        # So that a wrong file is said here, and not by each process in its log.
+        Apps((App.model_validate(self._own_app()),), options.apps)
         self.stores: list[Part] = []  # what the rest needs: started and ready first
         self.others: dict[str, Probe] = {}  # stores that run elsewhere
         self.workers: list[Part] = []
@@ -175,31 +181,40 @@ class Plan:
             stop_s=_STOP_S.get(role, 5.0),
         )
 
-    def _settings(self, **more: str) -> dict[str, str]:
+    def _own_app(self) -> dict[str, str]:
         keys = self.keys
-        app = {
+        return {
             "app_id": keys.app_id,
             "customer_key": keys.customer_key,
             "customer_secret": keys.customer_secret,
             "callback_url": self._options.callback_url,
             "callback_secret": keys.callback_secret,
         }
+
+    def _settings(self, **more: str) -> dict[str, str]:
         return with_settings(
             {
                 "redis_url": self.wiring.redis,
                 "spool": str(self._home.spool),
-                "farm_key": keys.farm_key,
+                "farm_key": self.keys.farm_key,
                 "channel_url": self.wiring.channel,
-                "apps": json.dumps([app]),
+                "apps": json.dumps([self._own_app()]),
                 "allow_private_endpoints": "true",
                 "log_format": "json",
+                **self._asked_for(),
                 **more,
-            }
+            },
+            unless_given={"requests_per_second": "0", "callback_source_ips": '["127.0.0.1"]'},
         )
+
+    def _asked_for(self) -> dict[str, str]:
+        apps, rate = self._options.apps, self._options.requests_per_second
+        asked = {} if apps is None else {"apps_file": str(apps.absolute())}
+        return asked if rate is None else asked | {"requests_per_second": str(rate)}
 
 
 def up(options: Options, *, command: tuple[str, ...], say: Callable[[str], None] = print) -> None:
-    """Run a farm until SIGINT or SIGTERM.  Raises EmbeddedError.
+    """Run a farm until SIGINT or SIGTERM.  Raises EmbeddedError and BadApps.
 
     ``command`` starts one of our own processes when a role ("recorder") is added to it.
     """

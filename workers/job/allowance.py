@@ -10,5 +10,11 @@ class Allowance:
     recordings: int | None = None  # on the air together
     streams: int | None = None  # publishers that they are for, see RecordingSpec.streams
 
+    def covers(self, recordings: int, streams: int) -> bool:
+        """Whether so much together is allowed."""
+        return (self.recordings is None or recordings <= self.recordings) and (
+            self.streams is None or streams <= self.streams
+        )
+
 
 UNLIMITED = Allowance()

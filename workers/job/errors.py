@@ -106,3 +106,7 @@ class StoreUnavailable(FarmError):
     """Redis did not answer."""
 
     retryable = True
+
+
+class StoreTimeout(StoreUnavailable):
+    """Redis may have heard a command whose answer never came: it is done, or it is not."""

@@ -15,6 +15,7 @@ CONTENT_TYPES = {
     "ts": "video/MP2T",
     "webm": "video/webm",
     "mp4": "video/mp4",
+    "mp3": "audio/mpeg",
     "wav": "audio/wav",
     "json": "application/json",
     "mpd": "application/dash+xml",
@@ -35,17 +36,25 @@ def stem(spec: RecordingSpec, uid: str, track_type: str) -> str:
 
     ``track_type`` is audio, video, or screen kinds, which Agora does not have.
     """
-    base = f"{spec.sid}_{spec.cname}"
     if spec.mode is Mode.MIX:
-        return base
+        return f"{spec.sid}_{spec.cname}"
+    return f"{_publisher(spec, uid)}{track_type}"
+
+
+def _publisher(spec: RecordingSpec, uid: str) -> str:
     # A publisher's uid is the media server's word, not ours: it may hold slashes, or be too long.
     plain = uid if _PLAIN.fullmatch(uid) else hashlib.sha256(uid.encode()).hexdigest()[:32]
-    return f"{base}__uid_s_{plain}__uid_e_{track_type}"
+    return f"{spec.sid}_{spec.cname}__uid_s_{plain}__uid_e_"
 
 
 def playlist(stem_: str) -> str:
     """The index file of a line of segments."""
     return f"{stem_}.m3u8"
+
+
+def lists_sound_alone(playlist_: str) -> bool:
+    """Whether an index of a publisher can never list pictures, by its name."""
+    return playlist_.endswith(("audio.m3u8", "aac.m3u8"))
 
 
 def merged(spec: RecordingSpec, uid: str, container: str) -> str:
@@ -56,6 +65,16 @@ def merged(spec: RecordingSpec, uid: str, container: str) -> str:
 def mp4(spec: RecordingSpec, number: int) -> str:
     """One of the MP4 files of a mix, from 0."""
     return f"{spec.sid}_{spec.cname}_{number}.mp4"
+
+
+def raw(spec: RecordingSpec, uid: str, end: str, *, screen: bool = False) -> str:
+    """A file of one publisher in mode ``raw``; ``end`` is what stands behind the uid.
+
+    ``<codec>.m3u8``, ``<utc>_<codec>.ts``, ``<index>_<codec>.mp4`` or ``.mp3``, ``<codec>.mpd``,
+    ``<stream index>_<segment index>_<codec>.webm``, or ``<utc>.jpg``.  Screens, which Agora does
+    not have, say so before it.
+    """
+    return f"{_publisher(spec, uid)}{'screen_' if screen else ''}{end}"
 
 
 def report(spec: RecordingSpec) -> str:

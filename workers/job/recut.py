@@ -49,6 +49,8 @@ class Recut:
         Raises BadRecut for what does not fit together.
         """
         mode = self.mode or parent.mode
+        if mode is Mode.RAW:
+            raise BadRecut("mode", "A recut is a mix or individual")
         self._check(mode)
         audio = parent.audio and self.audio_uids != frozenset()
         video = parent.video and self.video_uids != frozenset()
@@ -71,6 +73,7 @@ class Recut:
             "stream_mode": _or(self.stream_mode, parent.stream_mode),
             "mp4": mode is Mode.MIX and self._has("mp4", before=parent.mp4),
             "webm": mode is Mode.INDIVIDUAL and self._has("webm", before=parent.webm),
+            "mp3": False,
             "files": True,
             "snapshot_s": 0,
         }

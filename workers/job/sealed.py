@@ -36,13 +36,14 @@ def seal(spec: RecordingSpec, farm_key: SecretStr) -> str:
 
     URLs may hold one in their query: that of the channel, and those of a look's images.
     """
-    rows = json.loads(spec.model_dump_json(exclude={"storage", "token", "channel_url", "look"}))
+    rows = spec.model_dump(mode="json", exclude={"storage", "token", "channel_url", "look"})
     secret = {
         "channel_url": spec.channel_url,
         "look": spec.look.to_json(),
         "storage": {name: _revealed(value) for name, value in spec.storage},
         "token": _revealed(spec.token),
     }
+    rows["renewed_ns"] = spec.storage.renewed_ns
     rows["sealed"] = seal_text(json.dumps(secret), farm_key)
     return json.dumps(rows, separators=(",", ":"))
 
@@ -50,5 +51,11 @@ def seal(spec: RecordingSpec, farm_key: SecretStr) -> str:
 def unseal(text: str | bytes, farm_key: SecretStr) -> RecordingSpec:
     """The inverse of :func:`seal`.  Raises cryptography.fernet.InvalidToken for another key."""
     rows = json.loads(text)
+    rows.pop("renewed_ns", None)
     secret = unseal_text(rows.pop("sealed"), farm_key)
     return RecordingSpec.model_validate(rows | json.loads(secret))
+
+
+def renewed_ns(text: str | bytes) -> int:
+    """When the bucket of a sealed spec got the keys it has; see Storage."""
+    return int(json.loads(text).get("renewed_ns", 0))

@@ -22,6 +22,7 @@ class Mode(StrEnum):
 
     INDIVIDUAL = "individual"
     MIX = "mix"
+    RAW = "raw"  # individual media, sound and pictures together
 
 
 class Subscription(Frozen):
@@ -55,17 +56,24 @@ class Canvas(Frozen):
 
 
 class Storage(Frozen):
-    """Where finished files go: a bucket reached through the S3 API."""
+    """Where finished files go: a bucket reached through the S3 API, or a container of Azure's."""
 
+    kind: Literal["s3", "azure"] = "s3"
+    vendor: int = 11  # vendor and region as the customer numbered them
+    vendor_region: int = 0
     endpoint: str  # host[:port]
     secure: bool = True
-    region: str = ""  # "" lets the client ask the server
+    region: str = ""  # of the signature; "" lets the client ask the server
     bucket: str
     access_key: str
     secret_key: SecretStr
     session_token: SecretStr | None = None
     prefix: str = ""  # "" or "a/b/", ends with a slash
-    path_style: bool = True
+    public: bool = False  # a customer named the host: only public addresses may be connected to
+    path_style: bool = True  # the bucket (Azure: the account) stands in the path, not in the host
+    encryption: Literal["", "s3", "kms"] = ""  # who keeps the keys that objects are encrypted with
+    tags: tuple[tuple[str, str], ...] = ()  # of every object
+    renewed_ns: int = 0  # when these keys replaced others, Unix nanoseconds; 0: they never did
 
 
 class Limits(Frozen):
@@ -97,7 +105,8 @@ class RecordingSpec(Frozen):
     audio_profile: Literal[0, 1, 2] = 0
     stream_mode: Literal["default", "standard", "original"] = "default"
     correct_extinf: bool = False
-    mp4: bool = False  # of a mix, beside the segments
+    mp4: bool = False  # of a mix or of each publisher (raw), beside the segments
+    mp3: bool = False  # of each publisher's sound (raw), and no segments
     webm: bool = False  # of individual media instead of segments: a file for each stretch
     files: bool = True  # segments and playlists; False: screenshots only
     snapshot_s: int = 0  # seconds between screenshots of an individual recording; 0: none
@@ -115,7 +124,7 @@ class RecordingSpec(Frozen):
     @property
     def grows(self) -> bool:
         """Whether there are files that one slice after the other adds to."""
-        return self.mp4 or self.webm
+        return self.mp4 or self.webm or self.mp3
 
     @property
     def tape_sid(self) -> str:

@@ -7,6 +7,7 @@ from workers.job.spec import Mode
 from workers.job.state import TERMINAL, State
 
 TrackType = Literal["audio", "video", "audio_and_video"]
+_NORMAL_ENDS = frozenset({"", "idle", "stopped"})  # reasons; "" is not known any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,25 @@ class RecordingStatus:
     no_data: bool = False  # it is over and nobody published anything
     tape_of: str = ""  # the recording whose tape it was cut from; "": its own
     reason: str = ""  # why its tape was closed, or why it failed
+    joined: bool = False  # a recorder has been in the channel
+    orphan: bool = False  # its recorder is gone and no other has it: a failover runs
+    # Unix nanoseconds, 0 before it happened:
+    accepted_ns: int = 0  # the start call was accepted
+    stop_ns: int = 0  # somebody asked for the end
+    end_ns: int = 0  # where its timeline ends, once the tape is closed
+    delivered_ns: int = 0  # the last file stood in the bucket, or it failed
 
     @property
     def ended(self) -> bool:
         """Nothing will change any more."""
         return self.state in TERMINAL
+
+    @property
+    def exit_status(self) -> int | None:
+        """0: it ended as it should, 1: something made it end; None before the end."""
+        if not self.ended:
+            return None
+        return int(self.state is State.FAILED or self.reason not in _NORMAL_ENDS)
 
 
 @dataclass(frozen=True, slots=True)

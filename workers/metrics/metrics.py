@@ -102,6 +102,9 @@ class Metrics:
         )
         self.queue_depth = self._gauge("queue_depth", "Messages waiting in a queue.", "queue")
         self.callbacks = self._counter("callbacks_total", "Callback attempts, by result.", "result")
+        self.callbacks_waiting = self._gauge(
+            "callbacks_waiting", "Callbacks that no receiver has taken yet."
+        )
         self.failovers = self._counter(
             "failovers_total", "Recordings handed to another recorder after a lapsed lease."
         )

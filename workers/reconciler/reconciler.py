@@ -15,6 +15,7 @@ from workers.job.spec import SLICE_SECONDS
 from workers.job.state import State
 from workers.metrics.metrics import Metrics
 from workers.reconciler.asking import Asking
+from workers.reconciler.progress import Progress
 from workers.reconciler.recuts import RecutWatch
 from workers.reconciler.rounds import rounds
 from workers.spool.damage import DamagedPieces
@@ -42,6 +43,7 @@ class Reconciler:
         self._metrics = metrics
         self._asking = Asking(store)
         self._recuts = RecutWatch(store, spool, queues, outbox, self._asking.once)
+        self._progress = Progress(store, outbox)
         self._rounds = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -92,9 +94,11 @@ class Reconciler:
         missing = [number for number in range(row.units_sealed) if not folder.cut(number)]
         for number in (*missing, *DamagedPieces(folder).slices()):
             self._ask_cut(row, number)
-        for name in folder.waiting():
+        waiting = folder.waiting()
+        for name in waiting:
             if self._asking.once(UPLOAD, row.sid, f"upload:{name}", _ASK_UPLOAD_S):
                 self._queues.upload(row.sid, name)
+        self._progress.see(row, folder, len(missing), waiting)
         return len(missing) * float(SLICE_SECONDS)
 
     def _ask_cut(self, row: Row, number: int) -> None:

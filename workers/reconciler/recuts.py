@@ -72,9 +72,9 @@ class RecutWatch:
         why, spec = "the tape that it is made from is gone", self._store.spec(sid)
         self._store.recuts.follow(sid, reason=why)
         details = {"module": _CLOUD, "errorLevel": _FATAL, "errorCode": _FAILED, "stat": 0}
-        self._outbox.add(spec, EventType.ERROR, details | {"errorMsg": why}, once="failed")
-        self._outbox.add(spec, EventType.SESSION_EXIT, {"exitStatus": 1}, once="exit")
-        self._store.finish(sid, Event.FATAL, now_ns())
+        error = self._outbox.make(spec, EventType.ERROR, details | {"errorMsg": why}, once="failed")
+        exit_ = self._outbox.make(spec, EventType.SESSION_EXIT, {"exitStatus": 1}, once="exit")
+        self._store.finish(sid, Event.FATAL, now_ns(), notices=[*error, *exit_])
 
     def _follow(self, row: Row, folder: Folder) -> int:
         """Say how far the tape is; returns how many slices it holds whole.

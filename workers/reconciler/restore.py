@@ -15,6 +15,8 @@ from workers.spool.kept import Kept, TapeFolder
 from workers.spool.spool import Closed, Folder
 from workers.store.store import Store
 
+_NUMBERS_AHEAD = 1000
+
 log = structlog.get_logger(__name__)
 
 
@@ -52,7 +54,16 @@ def restore(store: Store, folder: Folder, farm_key: SecretStr) -> None:
         end_ns=closed.end_ns if closed else 0,
         no_data=int(closed is not None and closed.units == 0),
         order=max(orders, default=0),
+        told=_may_be_told(folder),
     )
+
+
+def _may_be_told(folder: Folder) -> int:
+    """More notices than there may have been: their numbers go on growing.
+
+    Of each file one tells that it is there or where it begins; of the rest a few do.
+    """
+    return _NUMBERS_AHEAD + 2 * len(folder.receipts())
 
 
 def _remember(store: Store, spec: RecordingSpec, closed: Closed, kept: Kept) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from media.tape.model import PartManifest
+from media.tape.model import Kind, PartManifest
 from workers.metrics.metrics import Metrics
 
 
@@ -29,7 +29,17 @@ class Trouble:
     reason: str
 
 
-Notice = FirstPacket | PartSealed | Trouble
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """A publisher's sound or picture begins to arrive, or does not any more."""
+
+    uid: str
+    kind: Kind
+    arrives: bool
+    at_ns: int
+
+
+Notice = FirstPacket | PartSealed | Trouble | StreamState
 
 
 class Observer:
@@ -59,6 +69,10 @@ class Observer:
         """See CaptureObserver."""
         self._metrics.recorder_troubles.inc()
         self._notify(Trouble(uid, reason))
+
+    def stream(self, uid: str, kind: Kind, arrives: bool, at_ns: int) -> None:
+        """See CaptureObserver."""
+        self._notify(StreamState(uid, kind, arrives, at_ns))
 
     def loop_lag(self, seconds: float) -> None:
         """See CaptureObserver."""

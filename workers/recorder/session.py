@@ -12,6 +12,7 @@ from media.rtc.network import Network
 from media.tape.model import NS, PartManifest
 from media.tape.wanted import Wanted
 from media.tape.writer import TapeWriter
+from workers.job.ending import STOPPED, TOKEN_EXPIRED
 from workers.job.order import Order
 from workers.job.spec import SLICE_SECONDS, Mode, RecordingSpec
 from workers.metrics.metrics import Metrics
@@ -26,6 +27,7 @@ _BEFORE_BOUNDARY_NS = NS // 4  # a key frame takes this long to be asked for, ma
 # An individual video slice ends at the first key frame after 15 s; a little more, so that one
 # that is answered faster than the one before still comes late enough.
 _KEYFRAME_EVERY_S = SLICE_SECONDS + 0.5
+_LOOK_AGAIN_S = 3600.0
 _LINGER_S = 0.3  # after the stop: packets under way still belong to the recording
 
 
@@ -56,10 +58,13 @@ class Session:
         self._late_ns = int(settings.late_s * NS)
         self._origin_ns, self._sealed_ns = origin_ns, sealed_ns
         self._ordered_ns = 0  # when the last order took effect
-        self._individual = spec.mode is Mode.INDIVIDUAL
+        self._individual = spec.mode is not Mode.MIX
         self._drain = drain
         self._stop = asyncio.Event()
         self._beats: list[asyncio.Task[None]] = []
+        self._until_ns = spec.limits.until_ns
+        self._expiry: asyncio.TimerHandle | None = None
+        self._expired = False
         self._writer = TapeWriter(
             folder.tape,
             fence=fence,
@@ -85,15 +90,20 @@ class Session:
         )
 
     async def run(self) -> str:
-        """Tape until stopped, idle or refused; returns which.  The tape is sealed afterwards.
+        """Tape until there is a reason to end, see workers/job/ending.py; returns it.
 
-        Raises TapeUnsealed.
+        The tape is sealed afterwards.  Raises TapeUnsealed.
         """
         self._keep_pace(steady.now_ns())
+        self._watch_token()
         try:
-            return await self._capture.run(self._stop)
+            reason = await self._capture.run(self._stop)
+            return TOKEN_EXPIRED if self._expired and reason == STOPPED else reason
         finally:
             self._end_beats()
+            if self._expiry is not None:
+                self._expiry.cancel()
+                self._expiry = None
             await self._seal()
 
     async def _seal(self) -> None:
@@ -123,6 +133,18 @@ class Session:
         """End the recording at this steady time, and a little later."""
         delay_s = (at_ns - steady.now_ns()) / NS + _LINGER_S
         asyncio.get_running_loop().call_later(max(delay_s, 0), self._stop.set)
+
+    def _watch_token(self) -> None:
+        """Look again when the token expires, or in an hour: clocks go apart."""
+        if not self._until_ns:
+            return
+        left_s = (steady.of_wall(self._until_ns) - steady.now_ns()) / NS
+        if left_s > 0:
+            later = asyncio.get_running_loop().call_later
+            self._expiry = later(min(left_s, _LOOK_AGAIN_S), self._watch_token)
+        elif not self._stop.is_set():
+            self._expired = True
+            self.stop_at(steady.now_ns())
 
     def stop_now(self) -> None:
         """End at once: another recorder goes on, or somebody else owns the recording."""

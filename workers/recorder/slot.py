@@ -6,7 +6,7 @@ slices are whole, and ends the recording.  While Redis is away the session goes 
 
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -17,10 +17,10 @@ from media.rtc import steady
 from media.tape.model import NS, PartManifest
 from media.tape.reader import Tape
 from media.tape.salvage import salvage
-from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.engine import Queues
-from workers.job.errors import StoreUnavailable
+from workers.job.ending import IDLE, STOPPED, TOKEN_EXPIRED
+from workers.job.errors import NotFound, StoreUnavailable
 from workers.job.order import standing
 from workers.job.sealed import seal
 from workers.job.spec import Mode, RecordingSpec
@@ -29,19 +29,16 @@ from workers.metrics.metrics import Metrics
 from workers.recorder import last_orders
 from workers.recorder.loop import Loop
 from workers.recorder.network import network_of
-from workers.recorder.notices import FirstPacket, Notice, PartSealed, Trouble
+from workers.recorder.notices import FirstPacket, Notice, PartSealed, StreamState, Trouble
 from workers.recorder.session import Session
+from workers.recorder.telling import TOGETHER, Telling
 from workers.recorder.timeline import Timeline, open_from_ns
 from workers.settings import Settings
 from workers.spool.spool import Closed, Folder
-from workers.store.store import Claim, Forgotten, LeaseLost, Store
-
-_LEAVE_NORMAL, _LEAVE_IDLE, _LEAVE_FAILED = 24, 4, 1  # reference §7.4
-_RECORDER = 0  # module; this and the levels: reference §7.3
-_MEDIUM, _FATAL = 3, 5
-_NOT_CONNECTED = 10  # the RTC SDK's ERR_TIMEDOUT
+from workers.store.store import Claim, Forgotten, LeaseLost, Store, now_ns
 
 _AHEAD_MOST_S = 5.0  # the clock of the owner before us may have been ahead of ours by this
+_MAY_BE_TOLD = 1000  # notices, since we heard last how many there were
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +72,8 @@ class Slot:
         self._end_ns = 0  # the same by our clock
         self._ordered = 0  # number of the last order that is on the tape, or on its way there
         self._newest_order = 0  # number of the last one there is
+        self._told = 0  # how many notices there were when we heard last
+        self._is_joined = False  # and Redis knows it
         self._interrupted = False
         self._lost = False
 
@@ -100,6 +99,7 @@ class Slot:
         row = self._store.row(self._claim.sid)
         if row is None:
             return
+        self._telling = Telling(self._outbox, self._metrics, spec, self._claim.fence)
         self._folder.make(seal(spec, self._settings.farm_key))
         salvage(self._folder.tape)
         tape = Tape(self._folder.tape)
@@ -118,11 +118,13 @@ class Slot:
             self._obey_on_tape(parts, number)
         if closed is not None or self._claim.state is State.STOPPING:
             # The owner before us died at its last step, or before it could see the stop.
-            self._close(spec, closed or self._timeline.close(row.stop_ns, "stopped"))
+            self._close(spec, closed or self._timeline.close(row.stop_ns, STOPPED))
+            return
+        if 0 < spec.limits.until_ns <= now_ns():
+            self._close(spec, self._timeline.close(_ours(spec.limits.until_ns), TOKEN_EXPIRED))
             return
         if self._claim.fence > 1:
             self._metrics.failovers.inc()
-            self._outbox.add(spec, EventType.SESSION_FAILOVER, {"newUid": int(spec.recorder_uid)})
         self._go_on_from(self._timeline.covered_ns, alone)
         self._tape(spec, parts)
 
@@ -163,7 +165,6 @@ class Slot:
             running.add_done_callback(lambda _: self._notices.put(None))
             if self._timeline.origin_ns:
                 self._loop.soon(session.count_from, self._timeline.origin_ns)
-            self._joined(spec)
             self._ask_images(spec.look)
             self._attend(spec, session, running)
             reason = running.result()
@@ -175,26 +176,31 @@ class Slot:
             self._metrics.recordings_active.dec()
         self._ended(spec, reason)
 
-    def _joined(self, spec: RecordingSpec) -> None:
+    def _tell(self) -> None:
+        """Say that we are there, and what is to be told since."""
+        if self._lost or (self._is_joined and not self._telling.waits):
+            return
         try:
-            self._store.move(self._claim, Event.JOINED)
-        except (StoreUnavailable, LeaseLost, Forgotten):
-            return  # the next renewal will see
-        if self._claim.fence == 1:
-            self._outbox.add(spec, EventType.RECORDER_STARTED, {"status": 0})
+            if not self._is_joined:
+                self._store.move(self._claim, Event.JOINED, notices=self._telling.started())
+                self._is_joined = True
+            self._telling.send()
+        except LeaseLost:
+            self._lost = True
+        except (Forgotten, NotFound):
+            self._remind()
+        except StoreUnavailable:
+            self._log.warning("not told, will be later")
 
     def _attend(self, spec: RecordingSpec, session: Session, running: "Future[str]") -> None:
         """Until the session is over and its last notice is heard."""
         asked = False
+        self._tell()
         while not running.done() or not self._notices.empty():
-            pause_s = self._settings.lease_ttl_s / 3
-            try:
-                notice = self._notices.get(timeout=pause_s)
-            except queue.Empty:
-                notice = None
-            if notice is not None:
+            for notice in self._next_notices():
                 self._hear(session, notice)
             self._renew()
+            self._tell()
             if self._newest_order > self._ordered:
                 self._hear_orders(session)
             if not asked and (self._interrupted or self._lost):
@@ -204,6 +210,21 @@ class Slot:
                 asked = True
                 self._loop.soon(session.stop_at, self._end_ns)
             self._say_sealed(spec)
+
+    def _next_notices(self) -> Iterator[Notice]:
+        """Those that are there, or the next one if it comes soon.
+
+        A slow Redis is asked once for many of them, or it would never catch up.
+        """
+        pause_s = self._settings.lease_ttl_s / 3
+        for _ in range(TOGETHER):
+            try:
+                notice = self._notices.get(timeout=pause_s)
+            except queue.Empty:
+                return
+            pause_s = 0.0
+            if notice is not None:
+                yield notice
 
     def _hear(self, session: Session, notice: Notice) -> None:
         match notice:
@@ -215,8 +236,10 @@ class Slot:
             case PartSealed(part):
                 self._timeline.covered(part.until_ns)
                 self._metrics.tape_bytes.inc(part.bytes)
-            case Trouble(uid, reason):
-                self._say_trouble(uid, reason)
+            case Trouble():
+                self._telling.trouble(notice)
+            case StreamState() if notice.arrives or not self._interrupted:
+                self._telling.stream(notice)
 
     def _remember_orders(self, session: Session, parts: Sequence[PartManifest]) -> None:
         """What holds is said again on our tape: that of the owner before us is deleted one day."""
@@ -266,6 +289,7 @@ class Slot:
         try:
             renewal = self._store.renew(self._claim, self._settings.lease_ttl_s)
             self._stop_ns, self._newest_order = renewal.stop_ns, renewal.order
+            self._told = max(self._told, renewal.told)
             if self._stop_ns and not self._end_ns:
                 self._end_ns = _ours(self._stop_ns)
         except LeaseLost:
@@ -279,11 +303,13 @@ class Slot:
     def _remind(self) -> None:
         """Redis lost its data, a stop call that was under way included; we have the recording."""
         self._log.warning("redis forgot the recording, telling it again")
+        may_have_told = self._told or self._is_joined or self._claim.fence > 1
         try:
             self._store.restore(
-                self._spec,
+                self._store.credentials.newest(self._spec, self._folder.spec()),
                 State.RECORDING,
                 self._claim.fence,
+                told=self._told + _MAY_BE_TOLD if may_have_told else 0,
                 origin_ns=self._timeline.origin_ns,
                 units_sealed=self._timeline.units_sealed,
                 stop_ns=self._stop_ns,
@@ -321,21 +347,26 @@ class Slot:
             self._store.release(self._claim)
             return
         end_ns = self._end_ns or steady.now_ns()
-        if reason == "idle":
+        if reason == IDLE:
             end_ns -= spec.limits.max_idle_s * NS
+        if reason == TOKEN_EXPIRED:
+            until_ns = _ours(spec.limits.until_ns)
+            if 0 < self._end_ns <= until_ns:
+                reason = STOPPED  # in time, though we heard of it later
+            end_ns = min(end_ns, until_ns)
         self._close(spec, self._timeline.close(end_ns, reason))
 
     def _close(self, spec: RecordingSpec, closed: Closed) -> None:
         """The tape is complete.  Retried for as long as Redis is away: nothing may be lost."""
         self._folder.close(closed)
         self._log.info("tape closed", reason=closed.reason, slices=closed.units)
-        self._say_left(spec, closed.reason)
         while True:
             try:
+                self._telling.send()
                 self._announce(spec, closed)
             except LeaseLost:
                 return
-            except Forgotten:
+            except (Forgotten, NotFound):
                 self._remind()
             except StoreUnavailable:
                 self._log.warning("closed tape not announced, will be later")
@@ -343,34 +374,11 @@ class Slot:
             else:
                 break
 
-    def _say_trouble(self, uid: str, reason: str) -> None:
-        details = {
-            "module": _RECORDER,
-            "errorLevel": _MEDIUM,
-            "errorCode": _NOT_CONNECTED,
-            "stat": 0,
-            "errorMsg": f"publisher {uid} cannot be heard, trying again: {reason}",
-        }
-        self._outbox.add(self._spec, EventType.ERROR, details)
-
-    def _say_left(self, spec: RecordingSpec, reason: str) -> None:
-        idle, stopped = reason == "idle", reason == "stopped"
-        code = _LEAVE_NORMAL if stopped else _LEAVE_IDLE if idle else _LEAVE_FAILED
-        if not idle and not stopped:
-            details = {
-                "module": _RECORDER,
-                "errorLevel": _FATAL,
-                "errorCode": 110,
-                "stat": 0,
-                "errorMsg": reason,
-            }
-            self._outbox.add(spec, EventType.ERROR, details, once="refused")
-        self._outbox.add(spec, EventType.RECORDER_LEAVE, {"leaveCode": code}, once="left")
-
     def _announce(self, spec: RecordingSpec, closed: Closed) -> None:
         self._store.tape_closed(
             self._claim,
             spec,
+            notices=self._telling.left(closed.reason),
             origin_ns=closed.origin_ns,
             end_ns=closed.end_ns,
             units_sealed=closed.units,

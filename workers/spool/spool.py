@@ -72,16 +72,18 @@ class StoredPiece(Stored):
     """What a slice adds to a growing file; see media/mux/piece.py."""
 
     name: str  # of its two files, without their endings
-    kind: Literal["mp4", "webm"]
+    kind: Literal["mp4", "webm", "mp3"]
     start_ns: int
     duration_s: float
     bytes: int  # of the payload
     payload_crc: int | None = None  # CRC-32 of each file; None: not known
     index_crc: int | None = None
-    stretch: str = ""  # WebM: which file it belongs to
-    uid: str = "0"  # WebM: whose media
+    stretch: str = ""  # of one publisher: which file it belongs to, or row of files
+    uid: str = "0"  # whose media
     source: str = ""
     last: bool = False  # WebM: nothing follows it in its file
+    codec: str = ""  # of one publisher's MP4 and MP3: that names the file
+    media: str = ""  # of the same: what the piece holds, as a segment's kind
 
 
 class Unit(Stored):
@@ -147,6 +149,11 @@ class Folder:
         for folder in (self.tape, self._units, self._files, self._receipts):
             folder.mkdir(parents=True, exist_ok=True)
         if not (self.path / "spec.json").exists():
+            write(self.path / "spec.json", spec.encode())
+
+    def respecify(self, spec: str) -> None:
+        """Replace what was asked for, in a folder that is there."""
+        if self.path.is_dir():
             write(self.path / "spec.json", spec.encode())
 
     def spec(self) -> str | None:

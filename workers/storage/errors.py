@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from xml.etree.ElementTree import ParseError
 
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, SSLError
 
 from workers.job.errors import PartsRefused, StorageRefused, StorageUnavailable, UploadLost
 
@@ -49,10 +49,17 @@ def our_errors(key: str) -> Iterator[None]:
         raise _translated(code[1] if code else "", status, key) from exc
     except ServerError as exc:
         raise StorageUnavailable(f"{key}: the storage answered {exc.status_code}") from exc
+    except SSLError as exc:
+        raise no_tls(key) from exc
     except (MinioException, HTTPError, ParseError) as exc:
         raise StorageUnavailable(f"{key}: the storage did not answer") from exc
     except ValueError as exc:  # a name that S3 cannot have
         raise StorageRefused(str(exc)) from exc
+
+
+def no_tls(key: str) -> StorageUnavailable:
+    """It has no certificate that we trust, or speaks no TLS at all."""
+    return StorageUnavailable(f"{key}: no trusted TLS connection to the storage")
 
 
 def _translated(code: str, status: int, key: str) -> StorageRefused | StorageUnavailable:

@@ -6,35 +6,22 @@ The ``minio`` client keeps these calls to itself; they are used here and nowhere
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from minio.datatypes import Part as MinioPart
 
 from workers.job.errors import StorageRefused, StorageUnavailable
+from workers.storage.bucket import Part, Receipt
 from workers.storage.errors import our_errors
-from workers.storage.s3 import Bucket, Receipt, check_md5
 
-SMALLEST_PART = 5 * 1024 * 1024  # bytes: what S3 asks of every part but the last
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part that the bucket has."""
-
-    number: int  # from 1; parts may be sent in any order, and again
-    size: int  # bytes
-    md5: str  # of what was sent, hex
-    etag: str  # what the bucket calls it
+if TYPE_CHECKING:
+    from workers.storage.s3 import S3Bucket
 
 
-class Multipart:
-    """Multipart uploads into one bucket.
+class S3Multipart:
+    """See :class:`workers.storage.bucket.Multipart`."""
 
-    Errors are those of :class:`Bucket`, and UploadLost for an upload that the bucket does not
-    know (any more).
-    """
-
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: "S3Bucket") -> None:
         self._bucket = bucket
         self._client = bucket.client
         self._name = bucket.name
@@ -43,7 +30,7 @@ class Multipart:
         """Begin an upload; returns its ID."""
         with our_errors(key):
             upload = self._client._create_multipart_upload(
-                self._name, self._bucket.object(key), {"Content-Type": content_type}
+                self._name, self._bucket.object(key), self._bucket.headers(content_type)
             )
         return str(upload)
 
@@ -72,7 +59,7 @@ class Multipart:
         etag, md5 = str(result.etag), hashlib.md5(data, usedforsecurity=False).hexdigest()
         if not etag:
             raise StorageUnavailable(f"{key}: the bucket does not name a part that it took")
-        check_md5(key, md5, etag, result.http_headers)
+        self._bucket.check_md5(key, md5, etag, result.http_headers)
         return Part(number, len(data), md5, etag)
 
     def complete(self, key: str, upload: str, parts: Sequence[Part]) -> Receipt:

@@ -9,9 +9,14 @@ rec:{sid}                 hash    one recording: spec (sealed), state, fence, or
 lease:{sid}               string  "<fence>:<owner>": who tapes it now; seconds
 active                    set     sids that are not in a terminal state
 on_air                    set     sids that hold a recorder slot
-claim:{app}:{cname}:{uid} string  sid that this recorder UID is busy with; until its tape is closed
-resource:{nonce}          string  sid that a resource ID was spent on; 31 days
-recorder:{name}           string  slots of a living recorder process; seconds
+claims                    hash    {app}:{cname}:{uid} -> sid that this recorder UID is busy with;
+                                  until its tape is closed
+app:{app}                 hash    sid -> streams it counts for, of an app's recordings that hold a
+                                  slot; until the tape is closed
+resource:{nonce}          string  sid that a resource ID was spent on; an hour, which is longer
+                                  than any can be used to start
+recorders                 hash    name -> "<slots> <ms>" of a recorder process, which lives until
+                                  then by Redis's clock
 orders:{sid}:{kind}       list    changes asked for while it runs (job/order.py), the newest at the
                                   end, the oldest dropped; until its tape is closed
 finished:{sid}            list    one token once delivered, for a waiting stop call; a minute
@@ -20,16 +25,21 @@ files:{sid}               hash    playlists and MP4 files in the bucket: object 
 recuts:{sid}              set     sids of recuts that were made from this recording's tape; as long
                                   as the recording is remembered
 report:{sid}              string  quality report of an ended recording, JSON; 3 days
-asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds.  A notice that is
-                                  sent once was; 31 days after it was last asked for, of a
-                                  screenshot one day
+asked:{sid}:{work}        string  a cut or upload was asked for lately; seconds.  A screenshot was
+                                  told of; two hours after that was last asked for
 tried:{sid}:{work}        string  how often work was tried that goes on failing; a day
 lock:{name}               string  locks of cutters and uploaders; seconds, renewed while held
-outbox                    zset    callback ids by the time they are due
-callback:{id}             hash    one callback: app, url, body, attempts; until delivered
-                                  or given up
-sequence:{sid}            string  number of the next callback of a recording; 31 days after the
-                                  last one
+sequence:{sid}            string  number of the next notice of a recording; 31 days after the last
+                                  one, and after its end as long as it is remembered; so are:
+notices:{sid}             hash    notices by number, the oldest dropped: what a replay sends
+said:{sid}                set     names of what a recording tells once
+unsent:{sid}              list    numbers of those to be sent, in order
+attempts:{sid}            string  how often the first of those was tried in vain
+receivers                 set     apps for whom notices wait
+due:{app}                 zset    their recordings, by when the next notice is due
+backlog:{app}             zset    the notices themselves, by when they were put in; the oldest are
+                                  dropped
+dropped                   string  how many were dropped and are not counted yet
 ========================  ======  =========================================================
 
 Channel ``stops`` carries the sid of each recording that was asked to stop or to change.
@@ -38,14 +48,18 @@ Channel ``stops`` carries the sid of each recording that was asked to stop or to
 PREFIX = "tapefarm:"
 ACTIVE = PREFIX + "active"
 ON_AIR = PREFIX + "on_air"
-OUTBOX = PREFIX + "outbox"
+RECEIVERS = PREFIX + "receivers"
 STOPS = PREFIX + "stops"
-RECORDERS = PREFIX + "recorder:"
+RECORDERS = PREFIX + "recorders"
+CLAIMS = PREFIX + "claims"
 
 KEPT_S = 3 * 86400
 TRIED_KEPT_S = 86400
 RESOURCE_KEPT_S = 31 * 86400
+SPENT_KEPT_S = 3600
 FINISHED_KEPT_S = 60
+NOTICES_KEPT = 20_000  # of one recording, about 10 MB
+BACKLOG_MOST = 20_000  # for one receiver
 ORDERS_KEPT = 20  # of each kind: an order replaces those before, so the oldest may go
 
 
@@ -60,18 +74,18 @@ def lease(sid: str) -> str:
 
 
 def claim(app_id: str, cname: str, uid: str) -> str:
-    """The recording that a recorder UID is busy with in a channel."""
-    return f"{PREFIX}claim:{app_id}:{cname}:{uid}"
+    """The field of ``CLAIMS`` for a recorder UID in a channel."""
+    return f"{app_id}:{cname}:{uid}"
+
+
+def app(app_id: str) -> str:
+    """What an app has on the air."""
+    return f"{PREFIX}app:{app_id}"
 
 
 def resource(nonce: str) -> str:
     """The recording that a resource ID was spent on."""
     return f"{PREFIX}resource:{nonce}"
-
-
-def recorder(name: str) -> str:
-    """The heartbeat of a recorder process."""
-    return f"{RECORDERS}{name}"
 
 
 def orders(sid: str, kind: str) -> str:
@@ -114,14 +128,39 @@ def lock(name: str) -> str:
     return f"{PREFIX}lock:{name}"
 
 
-def callback(notice: str) -> str:
-    """One callback that waits."""
-    return f"{PREFIX}callback:{notice}"
-
-
 def sequence(sid: str) -> str:
-    """The callback counter of a recording."""
+    """The number of a recording's next notice."""
     return f"{PREFIX}sequence:{sid}"
+
+
+def notices(sid: str) -> str:
+    """What a recording told."""
+    return f"{PREFIX}notices:{sid}"
+
+
+def said(sid: str) -> str:
+    """What of it is said once."""
+    return f"{PREFIX}said:{sid}"
+
+
+def unsent(sid: str) -> str:
+    """What of it is to be sent."""
+    return f"{PREFIX}unsent:{sid}"
+
+
+def attempts(sid: str) -> str:
+    """Attempts at the first of those."""
+    return f"{PREFIX}attempts:{sid}"
+
+
+def due(app_id: str) -> str:
+    """The recordings that have something to tell to an app."""
+    return f"{PREFIX}due:{app_id}"
+
+
+def backlog(app_id: str) -> str:
+    """All notices that wait for an app."""
+    return f"{PREFIX}backlog:{app_id}"
 
 
 CELERY_PREFIX = PREFIX + "celery:"

@@ -13,6 +13,7 @@ _NUMBERS = (
     "end_ns",
     "units_sealed",
     "delivered_ns",
+    "progress",
 )
 
 
@@ -32,6 +33,8 @@ class Row:
     units_sealed: int  # slices that the tape holds whole
     delivered_ns: int
     no_data: bool  # the tape was closed without any media
+    joined: bool = False  # some recorder has been in the channel
+    progress: int = 0  # of the upload, the last that was told; of 10 000
     tape_of: str = ""  # which recording's tape this one is cut from; "": its own
 
 
@@ -46,6 +49,7 @@ def read(sid: str, raw: Mapping[str, str]) -> Row | None:
         owner=raw.get("owner", ""),
         reason=raw.get("reason", ""),
         no_data=raw.get("no_data", "") == "1",
+        joined=raw.get("joined", "") == "1",
         tape_of=raw.get("tape_of", ""),
         **number,
     )

@@ -1,22 +1,9 @@
-"""Every compare-and-set of the store, as Lua; each says what it answers."""
+"""Every compare-and-set of the store, as Lua; each says what it answers.
 
-# KEYS rec, active, on_air, claim, resource   ARGV sid, spec, now_ns, capacity, resource_ttl,
-#   claim_ttl, state
-# 'ok'; 'spent:<sid>' the resource ID started that one; 'conflict' this UID records here already
-# (a claim that its owner could not give back any more does not count); 'full' no slot is free
-START = """
-local spent = redis.call('GET', KEYS[5])
-if spent then return 'spent:' .. spent end
-local busy = redis.call('GET', KEYS[4])
-if busy and redis.call('SISMEMBER', KEYS[3], busy) == 1 then return 'conflict' end
-if redis.call('SCARD', KEYS[3]) >= tonumber(ARGV[4]) then return 'full' end
-redis.call('HSET', KEYS[1], 'spec', ARGV[2], 'state', ARGV[7], 'fence', 0, 'accepted_ns', ARGV[3])
-redis.call('SADD', KEYS[2], ARGV[1])
-redis.call('SADD', KEYS[3], ARGV[1])
-redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[6])
-redis.call('SET', KEYS[5], ARGV[1], 'EX', ARGV[5])
-return 'ok'
+What takes recordings in is in intake_scripts.py.
 """
+
+from workers.store.notice_scripts import TELL
 
 # KEYS rec, lease   ARGV owner, ttl_ms, then pairs from-state, to-state
 # {fence, state} the caller owns the recording now; 'taken' somebody else does; 'state' it needs
@@ -35,16 +22,16 @@ end
 return 'state'
 """
 
-# KEYS rec, lease   ARGV fence, owner, ttl_ms
-# {state, stop_ns or '', number of the last order or ''} the lease is ours for another ttl (also
-# when it had lapsed and nobody took it); 'fence' somebody else owns the recording; 'gone' Redis
-# has forgotten it
+# KEYS rec, lease, sequence   ARGV fence, owner, ttl_ms
+# {state, stop_ns or '', number of the last order or '', number of the next notice or ''} the lease
+# is ours for another ttl (also when it had lapsed and nobody took it); 'fence' somebody else owns
+# the recording; 'gone' Redis has forgotten it
 RENEW = """
 local row = redis.call('HMGET', KEYS[1], 'fence', 'state', 'stop_ns', 'order')
 if not row[2] then return 'gone' end
 if row[1] ~= ARGV[1] then return 'fence' end
 redis.call('SET', KEYS[2], ARGV[1] .. ':' .. ARGV[2], 'PX', ARGV[3])
-return {row[2], row[3] or '', row[4] or ''}
+return {row[2], row[3] or '', row[4] or '', redis.call('GET', KEYS[3]) or ''}
 """
 
 # KEYS rec, list   ARGV order, microseconds, kept, ttl, then states in which it is taken
@@ -74,9 +61,12 @@ redis.call('DEL', KEYS[2])
 return 1
 """
 
-# KEYS rec   ARGV fence ('' for whoever owns it), field, value, …, '--', then from-state, to-state …
+# KEYS rec   ARGV fence ('' for whoever owns it), field, value, …, '--', then from-state, to-state
+#   …, letter
 # the new state; 'fence' we no longer own it; 'state:<s>' the event does not fit that state
-MOVE = """
+MOVE = (
+    TELL
+    + """
 local row = redis.call('HMGET', KEYS[1], 'fence', 'state')
 if not row[2] then return 'state:' end
 if ARGV[1] ~= '' and row[1] ~= ARGV[1] then return 'fence' end
@@ -90,25 +80,30 @@ for j = i + 1, #ARGV, 2 do
     fields[#fields + 1] = 'state'
     fields[#fields + 1] = ARGV[j + 1]
     redis.call('HSET', KEYS[1], unpack(fields))
+    tell()
     return ARGV[j + 1]
   end
 end
 return 'state:' .. row[2]
 """
+)
 
-# KEYS on_air, claim, lease, orders…   ARGV sid
+# KEYS on_air, claims, app, lease, orders…   ARGV sid, claim
 # 1; the slot, the UID and the lease are free again, unless another recording has the UID by now
 FREE = """
 redis.call('SREM', KEYS[1], ARGV[1])
-if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
-redis.call('DEL', unpack(KEYS, 3))
+if redis.call('HGET', KEYS[2], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[2], ARGV[2]) end
+redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('DEL', unpack(KEYS, 4))
 return 1
 """
 
 # KEYS rec, active, on_air, finished, files, recuts   ARGV sid, now_ns, rec_ttl, finished_ttl, then
-#   pairs from-state, to-state
+#   pairs from-state, to-state, letter
 # 1 ended, and who waits for it is told; 0 the event does not fit the state
-FINISH = """
+FINISH = (
+    TELL
+    + """
 local state = redis.call('HGET', KEYS[1], 'state')
 for i = 5, #ARGV, 2 do
   if ARGV[i] == state then
@@ -119,11 +114,13 @@ for i = 5, #ARGV, 2 do
     redis.call('DEL', KEYS[4])
     redis.call('RPUSH', KEYS[4], '1')
     redis.call('EXPIRE', KEYS[4], ARGV[4])
+    tell()
     return 1
   end
 end
 return 0
 """
+)
 
 # KEYS rec   ARGV fence, field, value, …
 # 'ok'; 'fence' we no longer own it; 'gone' Redis has forgotten it
@@ -135,17 +132,24 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 return 'ok'
 """
 
-# KEYS rec, active, on_air, claim, recuts   ARGV sid, '1' if it needs a recorder, claim_ttl, then
-#   field, value, …
-# 1 Redis knows the recording again; 0 it had not forgotten it
+# KEYS rec, active, on_air, claims, app, recuts, sequence, said   ARGV sid, '1' if it needs a
+#   recorder, claim, its streams, number of the next notice, ttl, two names, then field, value, …
+# 1 Redis knows the recording again, and that it told what is said once at its beginning; 0 it had
+# not forgotten it
 RESTORE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+redis.call('HSET', KEYS[1], unpack(ARGV, 9))
+if ARGV[5] ~= '0' then
+  redis.call('SET', KEYS[7], ARGV[5], 'EX', ARGV[6])
+  redis.call('SADD', KEYS[8], ARGV[7], ARGV[8])
+  redis.call('EXPIRE', KEYS[8], ARGV[6])
+end
 redis.call('SADD', KEYS[2], ARGV[1])
-redis.call('PERSIST', KEYS[5])
+redis.call('PERSIST', KEYS[6])
 if ARGV[2] == '1' then
   redis.call('SADD', KEYS[3], ARGV[1])
-  redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[3])
+  redis.call('HSET', KEYS[4], ARGV[3], ARGV[1])
+  redis.call('HSET', KEYS[5], ARGV[1], ARGV[4])
 end
 return 1
 """
@@ -173,11 +177,15 @@ for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[1]) end
 return 1
 """
 
-# KEYS outbox   ARGV now, hidden_until, count
-# ids of callbacks that are due; they stay in the outbox, hidden until then, so that a worker
-# that dies with one does not lose it
-DUE = """
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
-for _, id in ipairs(ids) do redis.call('ZADD', KEYS[1], ARGV[2], id) end
-return ids
+# KEYS rec   ARGV spec as it was read, spec, then terminal states
+# 'ok' the spec is replaced; 'changed' by another one meanwhile; 'gone' the recording has ended
+REKEY = """
+local row = redis.call('HMGET', KEYS[1], 'spec', 'state')
+if not row[1] then return 'gone' end
+for i = 3, #ARGV do
+  if ARGV[i] == row[2] then return 'gone' end
+end
+if row[1] ~= ARGV[1] then return 'changed' end
+redis.call('HSET', KEYS[1], 'spec', ARGV[2])
+return 'ok'
 """

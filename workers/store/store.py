@@ -6,23 +6,29 @@ spool holds is the truth about its media.
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
 import redis
 from pydantic import SecretStr
 
-from workers.job.errors import AlreadyStopping, Conflict, NoCapacity, NotFound
+from workers.job.errors import AlreadyStopping, NotFound
 from workers.job.sealed import seal, unseal
 from workers.job.spec import RecordingSpec
 from workers.job.state import ON_AIR, TERMINAL, Event, State, allowed
 from workers.job.status import FileEntry
-from workers.store import keys, scripts
+from workers.store import keys, notice_scripts, scripts
 from workers.store.connect import our_errors
+from workers.store.credentials import Credentials
+from workers.store.intake import Intake
+from workers.store.letter import Notices, letter
 from workers.store.lock import locked
 from workers.store.orders import Orders
 from workers.store.recuts import Recuts
 from workers.store.row import Row, read
+from workers.store.seen import Seen
+from workers.store.troubles import Troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,11 @@ class Renewal:
     state: State
     stop_ns: int  # when it was asked to stop, 0 if it was not
     order: int  # number of the last order, 0 if there was none
+    told: int = 0  # how many notices there were
+
+
+# Names of notices that tell of the beginning, see Notice.once.
+TOLD_AT_FIRST = ("started", "uploader")
 
 
 class LeaseLost(Exception):
@@ -56,15 +67,15 @@ def _pairs(event: Event) -> list[str]:
     return [state for move in allowed(event).items() for state in move]
 
 
-class Store:
+class Store(Intake):
     """Recordings in Redis.  Every method may raise StoreUnavailable."""
 
     def __init__(self, client: redis.Redis, farm_key: SecretStr) -> None:
-        self.client = client
+        super().__init__(client, farm_key)
         self.orders = Orders(client, farm_key)
+        self.credentials = Credentials(client, farm_key)
         self.recuts = Recuts(client, farm_key)
-        self._farm_key = farm_key
-        self._start = client.register_script(scripts.START)
+        self.troubles = Troubles(client)
         self._claim = client.register_script(scripts.CLAIM)
         self._renew = client.register_script(scripts.RENEW)
         self._release = client.register_script(scripts.RELEASE)
@@ -73,47 +84,21 @@ class Store:
         self._free = client.register_script(scripts.FREE)
         self._finish = client.register_script(scripts.FINISH)
         self._restore = client.register_script(scripts.RESTORE)
+        self._save_file = client.register_script(notice_scripts.SAVE_FILE)
+        self._note = client.register_script(notice_scripts.NOTE)
 
     # -- by the API
-
-    def start(self, spec: RecordingSpec, nonce: str) -> str | None:
-        """Take a recording in.  Returns None, or the sid that this resource ID started before.
-
-        Raises Conflict and NoCapacity; then nothing was written.
-        """
-        with our_errors():
-            answer = self._start(
-                keys=[
-                    keys.recording(spec.sid),
-                    keys.ACTIVE,
-                    keys.ON_AIR,
-                    keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
-                    keys.resource(nonce),
-                ],
-                args=[
-                    spec.sid,
-                    seal(spec, self._farm_key),
-                    spec.accepted_ns,
-                    self.slots(),
-                    keys.RESOURCE_KEPT_S,
-                    keys.RESOURCE_KEPT_S,
-                    State.QUEUED.value,
-                ],
-            )
-        if answer == "conflict":
-            raise Conflict(spec.cname)
-        if answer == "full":
-            raise NoCapacity("no recorder slot is free")
-        return answer.removeprefix("spent:") if answer != "ok" else None
 
     def ask_stop(self, sid: str, at_ns: int) -> None:
         """Ask for the end of a recording.  Raises NotFound and AlreadyStopping."""
         with our_errors():
             answer = self._move(
                 keys=[keys.recording(sid)],
-                args=["", "stop_ns", at_ns, "--", *_pairs(Event.STOP_ASKED)],
+                args=["", "stop_ns", at_ns, "--", *_pairs(Event.STOP_ASKED), letter(())],
             )
-            if not answer.startswith("state:"):
+            # A call that was sent twice because its answer was lost finds what it did itself.
+            row = keys.recording(sid)
+            if not answer.startswith("state:") or self.client.hget(row, "stop_ns") == str(at_ns):
                 self.client.publish(keys.STOPS, sid)
                 return
         state = answer.removeprefix("state:")
@@ -136,28 +121,7 @@ class Store:
             pipe.expire(keys.finished(sid), keys.FINISHED_KEPT_S)
             pipe.execute()
 
-    def slots(self) -> int:
-        """Slots of all recorders that are alive."""
-        with our_errors():
-            names = list(self.client.scan_iter(keys.RECORDERS + "*", count=1000))
-            return sum(int(value) for value in self.client.mget(names) if value) if names else 0
-
-    def taken(self) -> int:
-        """Slots in use."""
-        with our_errors():
-            return int(self.client.scard(keys.ON_AIR))
-
     # -- by recorders
-
-    def heartbeat(self, recorder: str, slots: int, ttl_s: float) -> None:
-        """Say that a recorder process is alive."""
-        with our_errors():
-            self.client.set(keys.recorder(recorder), slots, px=int(ttl_s * 1000))
-
-    def retire(self, recorder: str) -> None:
-        """Say that a recorder process takes nothing new."""
-        with our_errors():
-            self.client.delete(keys.recorder(recorder))
 
     def stops(self) -> redis.client.PubSub:
         """A subscription to the sids of recordings that are asked to stop or to change.
@@ -183,13 +147,13 @@ class Store:
         """Keep the lease.  Raises LeaseLost and Forgotten."""
         with our_errors():
             answer = self._renew(
-                keys=[keys.recording(claim.sid), keys.lease(claim.sid)],
+                keys=[keys.recording(claim.sid), keys.lease(claim.sid), keys.sequence(claim.sid)],
                 args=[claim.fence, claim.owner, int(ttl_s * 1000)],
             )
         if isinstance(answer, str):
             raise Forgotten(claim.sid) if answer == "gone" else LeaseLost(claim.sid)
-        state, stop_ns, order = answer
-        return Renewal(State(state), int(stop_ns or 0), int(order or 0))
+        state, *numbers = answer
+        return Renewal(State(state), *(int(number or 0) for number in numbers))
 
     def release(self, claim: Claim) -> None:
         """Give the lease back, so that another may take over at once."""
@@ -199,16 +163,20 @@ class Store:
                 args=[claim.fence, claim.owner],
             )
 
-    def move(self, claim: Claim, event: Event, **fields: str | int) -> State | None:
-        """Move a recording we own; None if the event does not fit its state.
+    def move(
+        self, claim: Claim, event: Event, *, notices: Notices = (), **fields: str | int
+    ) -> State | None:
+        """Move a recording we own, and tell; None if the event does not fit its state.
 
         Raises LeaseLost when a higher fence appeared, and Forgotten.
         """
+        if event is Event.JOINED:
+            fields["joined"] = 1
         pairs = [item for field in fields.items() for item in field]
         with our_errors():
             answer = self._move(
                 keys=[keys.recording(claim.sid)],
-                args=[claim.fence, *pairs, "--", *_pairs(event)],
+                args=[claim.fence, *pairs, "--", *_pairs(event), letter(notices)],
             )
         if answer == "fence":
             raise LeaseLost(claim.sid)
@@ -224,10 +192,13 @@ class Store:
         if answer != "ok":
             raise Forgotten(claim.sid) if answer == "gone" else LeaseLost(claim.sid)
 
-    def restore(self, spec: RecordingSpec, state: State, fence: int, **fields: int) -> bool:
+    def restore(
+        self, spec: RecordingSpec, state: State, fence: int, *, told: int = 0, **fields: int
+    ) -> bool:
         """Tell Redis of a recording that it forgot; False if it had not.
 
-        Whoever holds its tape knows what is true: its recorder, or the spool.
+        Whoever holds its tape knows what is true: its recorder, or the spool.  ``told``: how many
+        notices there were, or more.
         """
         pairs = [item for field in fields.items() for item in field]
         row = ["spec", seal(spec, self._farm_key), "state", state.value, "fence", fence]
@@ -237,14 +208,14 @@ class Store:
                     keys=[
                         keys.recording(spec.sid),
                         keys.ACTIVE,
-                        keys.ON_AIR,
-                        keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
-                        keys.recuts(spec.sid),
+                        *(keys.ON_AIR, keys.CLAIMS, keys.app(spec.app_id)),
+                        *(keys.recuts(spec.sid), keys.sequence(spec.sid), keys.said(spec.sid)),
                     ],
                     args=[
                         spec.sid,
                         int(is_on_air(state)),
-                        keys.RESOURCE_KEPT_S,
+                        keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
+                        *(spec.streams, told, keys.RESOURCE_KEPT_S, *TOLD_AT_FIRST),
                         *row,
                         "accepted_ns",
                         spec.accepted_ns,
@@ -253,18 +224,19 @@ class Store:
                 )
             )
 
-    def tape_closed(self, claim: Claim, spec: RecordingSpec, **fields: str | int) -> None:
+    def tape_closed(
+        self, claim: Claim, spec: RecordingSpec, *, notices: Notices = (), **fields: str | int
+    ) -> None:
         """The tape is closed: the slot, the UID and the lease are free again."""
-        self.move(claim, Event.TAPE_CLOSED, **fields)
+        self.move(claim, Event.TAPE_CLOSED, notices=notices, **fields)
         with our_errors():
             self._free(
                 keys=[
-                    keys.ON_AIR,
-                    keys.claim(spec.app_id, spec.cname, spec.recorder_uid),
+                    *(keys.ON_AIR, keys.CLAIMS, keys.app(spec.app_id)),
                     keys.lease(claim.sid),
                     *self.orders.keys(claim.sid),
                 ],
-                args=[claim.sid],
+                args=[claim.sid, keys.claim(spec.app_id, spec.cname, spec.recorder_uid)],
             )
 
     # -- by cutters, uploaders and the reconciler
@@ -274,6 +246,18 @@ class Store:
         with our_errors():
             raw = self.client.hgetall(keys.recording(sid))
         return read(sid, {str(name): str(value) for name, value in raw.items()})
+
+    def seen(self, sid: str) -> Seen | None:
+        """All that there is to say of a recording, or None; one round trip."""
+        with our_errors(), self.client.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.recording(sid))
+            pipe.hgetall(keys.files(sid))
+            pipe.exists(keys.lease(sid))
+            raw, files, leased = pipe.execute()
+        row = read(sid, raw)
+        if row is None:
+            return None
+        return Seen(row, unseal(raw["spec"], self._farm_key), _files(files), bool(leased))
 
     def spec(self, sid: str) -> RecordingSpec:
         """What was asked for.  Raises NotFound."""
@@ -313,16 +297,27 @@ class Store:
         with our_errors():
             return bool(self.client.exists(keys.lease(sid)))
 
-    def save_file(self, sid: str, file: FileEntry) -> None:
-        """A playlist or an MP4 stands in the bucket."""
+    def save_file(self, sid: str, file: FileEntry, notices: Notices = ()) -> None:
+        """A playlist or an MP4 stands in the bucket; tell.  Raises NotFound if it has to tell."""
         with our_errors():
-            self.client.hset(keys.files(sid), file.name, json.dumps(asdict(file)))
+            answer = self._save_file(
+                keys=[keys.files(sid), keys.recording(sid)],
+                args=[file.name, json.dumps(asdict(file)), letter(notices)],
+            )
+        if answer == "gone":
+            raise NotFound(sid)
+
+    def note(self, sid: str, field: str, value: str | int, notices: Notices = ()) -> None:
+        """Set a field of a recording, whoever owns it, and tell.  Raises NotFound."""
+        with our_errors():
+            answer = self._note(keys=[keys.recording(sid)], args=[field, value, letter(notices)])
+        if answer == "gone":
+            raise NotFound(sid)
 
     def files(self, sid: str) -> list[FileEntry]:
         """The playlists and MP4 files that stand in the bucket, by name."""
         with our_errors():
-            rows = self.client.hgetall(keys.files(sid))
-        return [FileEntry(**json.loads(rows[name])) for name in sorted(rows)]
+            return list(_files(self.client.hgetall(keys.files(sid))))
 
     def save_report(self, sid: str, text: str) -> None:
         """The quality report of a recording that is ending."""
@@ -335,8 +330,10 @@ class Store:
             text = self.client.get(keys.report(sid))
         return None if text is None else str(text)
 
-    def finish(self, sid: str, event: Event, at_ns: int, *, tape_s: int = 0) -> bool:
-        """End a recording; True for the one caller who did it.
+    def finish(
+        self, sid: str, event: Event, at_ns: int, *, tape_s: int = 0, notices: Notices = ()
+    ) -> bool:
+        """End a recording, and tell; True for the one caller who did it.
 
         ``tape_s``: for how long its tape is kept, and so long it is remembered, with its files and
         recuts.
@@ -351,6 +348,7 @@ class Store:
                     args=[
                         *(sid, at_ns, keys.KEPT_S + tape_s, keys.FINISHED_KEPT_S),
                         *_pairs(event),
+                        letter(notices),
                     ],
                 )
             )
@@ -382,6 +380,11 @@ class Store:
     def locked(self, name: str, *, ttl_s: float, wait_s: float) -> AbstractContextManager[bool]:
         """Hold a lock, see :func:`workers.store.lock.locked`."""
         return locked(self.client, name, ttl_s=ttl_s, wait_s=wait_s)
+
+
+def _files(rows: Mapping[bytes | str, bytes | str]) -> tuple[FileEntry, ...]:
+    """By name."""
+    return tuple(FileEntry(**json.loads(rows[name])) for name in sorted(rows))
 
 
 def is_on_air(state: State) -> bool:

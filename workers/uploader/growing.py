@@ -24,7 +24,6 @@ from media.errors import CutFailed
 from media.mux import matroska, mp4
 from media.mux.clusters import ClusterIndex
 from media.mux.piece import Index
-from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.job.errors import PieceDamaged
 from workers.job.spec import RecordingSpec
@@ -32,9 +31,9 @@ from workers.job.state import TERMINAL
 from workers.metrics.metrics import Metrics
 from workers.spool.damage import DamagedPieces, Harm, crc_of, slice_of
 from workers.spool.spool import Delivery, Folder, StoredPiece
-from workers.storage.s3 import Bucket
+from workers.storage.opening import Buckets
 from workers.store.store import Store
-from workers.uploader import growing_files, spans
+from workers.uploader import growing_files, notices, spans
 from workers.uploader.content import Content, Payload, blaming
 from workers.uploader.cut_units import CutUnits
 from workers.uploader.growing_files import GrowingFile
@@ -80,11 +79,14 @@ class Growth:
     One caller at a time for each recording; errors of the bucket are StorageError.
     """
 
-    def __init__(self, store: Store, outbox: Outbox, metrics: Metrics, units: CutUnits) -> None:
+    def __init__(
+        self, store: Store, outbox: Outbox, metrics: Metrics, units: CutUnits, buckets: Buckets
+    ) -> None:
         self._store = store
         self._outbox = outbox
         self._metrics = metrics
         self._units = units
+        self._buckets = buckets
 
     def due(self, spec: RecordingSpec, folder: Folder) -> Work | None:
         """What to do next, if anything; a look that costs little."""
@@ -130,12 +132,13 @@ class Growth:
                 return  # another one did it, while Redis knew nothing of our lock
             if not all(folder.cut(slice_of(name)) for name in exc.names):
                 raise  # it is the spool that is away
-            PartsUpload(Bucket(spec.storage), folder, work.file.name, self._metrics).discard()
+            bucket = self._buckets.open(spec.storage)
+            PartsUpload(bucket, folder, work.file.name, self._metrics).discard()
             _note(folder, exc.names)
 
     def _send(self, spec: RecordingSpec, folder: Folder, work: Work) -> None:
         read_s = _EARLY_READ_S if work.early else _READ_S
-        bucket, name = Bucket(spec.storage, read_s=read_s), work.file.name
+        bucket, name = self._buckets.open(spec.storage, read_s=read_s), work.file.name
         upload = PartsUpload(bucket, folder, name, self._metrics)
         if work.early is not None:
             upload.send_early(work.early, _payload(folder, work.file))
@@ -154,10 +157,11 @@ class Growth:
         self, spec: RecordingSpec, folder: Folder, file: GrowingFile, delivery: Delivery
     ) -> None:
         row = growing_files.entry(spec, file)
-        self._store.save_file(spec.sid, row)
-        self._outbox.add(
-            spec, EventType.FILE_INFOS, {"fileList": row.name}, once=f"file:{row.name}"
-        )
+        told = [*notices.of_file(self._outbox, spec, row)]
+        if spec.webm or spec.mp3:
+            before = growing_files.before(file, growing_files.of(spec, self._units.of(folder)))
+            told += notices.of_stretch(self._outbox, spec, file, before)
+        self._store.save_file(spec.sid, row, told)
         folder.deliver(file.name, delivery)
         log.info("file delivered", sid=spec.sid, file=file.name, size=delivery.size)
 
@@ -166,7 +170,9 @@ def _content(folder: Folder, file: GrowingFile) -> Content:
     """The whole file.  Raises PieceDamaged and OSError."""
     created_ns = file.pieces[0].start_ns
     try:
-        if file.kind == "webm":
+        if file.kind == "mp3":
+            head = b""  # frames say themselves what they are
+        elif file.kind == "webm":
             head = matroska.head(_indices(folder, file, ClusterIndex.read), created_ns=created_ns)
         else:
             head = mp4.head(_indices(folder, file, Index.read), created_ns=created_ns)

@@ -16,8 +16,7 @@ from workers.job.errors import (
 )
 from workers.metrics.metrics import Metrics
 from workers.spool.spool import Folder, Growing, SentPart
-from workers.storage.multipart import Multipart, Part
-from workers.storage.s3 import Bucket, Receipt
+from workers.storage.bucket import Bucket, Part, Receipt
 from workers.uploader import spans
 from workers.uploader.content import Content
 from workers.uploader.spans import Span
@@ -36,7 +35,7 @@ class PartsUpload:
 
     def __init__(self, bucket: Bucket, folder: Folder, name: str, metrics: Metrics) -> None:
         self._bucket = bucket
-        self._multipart = Multipart(bucket)
+        self._multipart = bucket.multipart()
         self._folder = folder
         self._name = name
         self._metrics = metrics

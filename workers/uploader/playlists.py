@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from media.mux import m3u8
 from media.mux.m3u8 import Entry, Playlist, Rotation, TrackStart
+from media.tape.model import NS
 from workers.job import naming
 from workers.job.spec import Mode, RecordingSpec
 from workers.job.status import FileEntry, TrackType
@@ -12,11 +13,20 @@ from workers.spool.spool import SegmentFile, Unit
 from workers.uploader import merged
 from workers.uploader.merged import anticlockwise
 
+# Sound lies on a grid of AAC frames, so segments without a hole may be apart by less.
+_GRID_NS = NS // 20
+
 KINDS: dict[str, TrackType] = {
     "audio": "audio",
     "video": "video",
     "audio_and_video": "audio_and_video",
 }
+
+
+def track_type(kinds: Iterable[str]) -> TrackType:
+    """What files of these kinds hold together."""
+    media = sorted({medium for kind in kinds for medium in kind.split("_and_")})
+    return KINDS["_and_".join(media)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +119,20 @@ def text(line: Line) -> str:
     """A playlist's file."""
     if line.merged:
         return merged.text(line.name, line.segments, line.origin_ns, ended=line.whole)
-    video = line.segments[0].kind == "video"
     return m3u8.render(
         Playlist(
             tuple(_entries(line.segments)),
-            target_s=m3u8.TARGET_VIDEO if video else m3u8.TARGET_COMPOSITE,
+            target_s=m3u8.TARGET_VIDEO if _follows_key_frames(line) else m3u8.TARGET_COMPOSITE,
             ended=line.whole,
         )
     )
+
+
+def _follows_key_frames(line: Line) -> bool:
+    """Whether segments of it may be as long as a publisher's pictures are, now or later."""
+    first = line.segments[0]
+    of_pictures = first.source is not None and not naming.lists_sound_alone(line.name)
+    return first.kind == "video" or of_pictures
 
 
 def _entries(segments: tuple[SegmentFile, ...]) -> Iterator[Entry]:
@@ -126,7 +142,7 @@ def _entries(segments: tuple[SegmentFile, ...]) -> Iterator[Entry]:
             name=naming.uri(segment.name),
             duration_s=segment.duration_s,
             discontinuity=segment.discontinuity,
-            starts=tuple(_starts(segment)) if segment.resumed else (),
+            starts=tuple(_starts(before, segment)),
             rotations=tuple(_rotations(before, segment)),
         )
         before = segment
@@ -142,18 +158,30 @@ def _rotations(before: SegmentFile | None, segment: SegmentFile) -> Iterator[Rot
         yield Rotation(*size, at_ns, anticlockwise(rotation))
 
 
-def _starts(segment: SegmentFile) -> Iterator[TrackStart]:
-    for kind in segment.kind.split("_and_"):
+def _starts(before: SegmentFile | None, segment: SegmentFile) -> Iterator[TrackStart]:
+    """The tracks that begin or come back; one of two may, while the other goes on."""
+    kinds = segment.kind.split("_and_")
+    goes_on = before.kind.split("_and_") if before and _goes_on(before, segment) else []
+    begun = [kind for kind in kinds if kind not in goes_on]
+    for kind in begun or (kinds if segment.resumed else []):
         yield TrackStart(kind.upper(), segment.start_ns)
+
+
+def _goes_on(before: SegmentFile, segment: SegmentFile) -> bool:
+    """Whether what both hold was not interrupted between them."""
+    gap_ns = segment.start_ns - before.start_ns - round(before.duration_s * NS)
+    return not segment.resumed or gap_ns < _GRID_NS
 
 
 def entry(spec: RecordingSpec, line: Line) -> FileEntry:
     """A playlist as query, stop and callbacks name it (reference §4.3)."""
     first = min(line.segments, key=lambda segment: segment.start_ns)
     mixed = spec.mode is Mode.MIX
+    kinds = track_type(segment.kind for segment in line.segments)
+    merges = line.merged and spec.mode is not Mode.RAW
     return FileEntry(
         name=spec.storage.prefix + line.name,
-        track_type="audio_and_video" if line.merged else KINDS[first.kind],
+        track_type="audio_and_video" if merges else kinds,
         uid=first.uid,
         mixed=mixed,
         playable=all(segment.container == "ts" for segment in line.segments),

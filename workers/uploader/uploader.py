@@ -10,7 +10,6 @@ from pathlib import Path
 import structlog
 
 from media.tape.model import NS
-from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.job import naming
 from workers.job.errors import NotFound, StorageError
@@ -19,18 +18,23 @@ from workers.job.state import Event, State
 from workers.metrics.metrics import Metrics
 from workers.spool.damage import DamagedPieces
 from workers.spool.spool import Closed, Delivery, Folder, Spool, Unit
-from workers.storage.s3 import Bucket
+from workers.storage.bucket import Bucket
+from workers.storage.opening import Buckets
 from workers.store.store import Store, now_ns
+from workers.store.troubles import Files
 from workers.uploader import growing_files, notices, playlists, quality
+from workers.uploader.credentials import current
 from workers.uploader.cut_units import CutUnits
 from workers.uploader.growing import Growth, Work
 from workers.uploader.patience import Patience
 from workers.uploader.playlists import Line
 from workers.uploader.tapes import Tapes
+from workers.uploader.troubles import Troubles
 from workers.uploader.turns import Turns
 
 _LOCK_S = 10.0  # a dead uploader's recording is free again after this
 _WAIT_S = 30.0
+_CATCH_UP = 50  # files at once
 _GROWING_AT_ONCE = 2  # of an uploader's threads; the others are there for segments and playlists
 
 log = structlog.get_logger(__name__)
@@ -46,6 +50,7 @@ class Uploader:
         outbox: Outbox,
         metrics: Metrics,
         tape_retention_s: int = 0,
+        buckets: Buckets | None = None,
     ) -> None:
         self._store = store
         self._spool = spool
@@ -54,7 +59,10 @@ class Uploader:
         self._units = CutUnits()
         self._tapes = Tapes(spool, self._units, tape_retention_s)
         self._patience = Patience()
-        self._growth = Growth(store, outbox, metrics, self._units)
+        self._buckets = buckets or Buckets()
+        self._troubles = Troubles(store, outbox)
+        self._growing_troubles = Troubles(store, outbox, Files.GROWING)
+        self._growth = Growth(store, outbox, metrics, self._units, self._buckets)
         # Of their own: segments and playlists never wait for what grows, and no file for parts
         # that a bucket may take early or not.
         self._growing_patience = Patience()
@@ -68,21 +76,33 @@ class Uploader:
         again.
         """
         try:
-            spec = self._store.spec(sid)
+            spec, rekeyed = current(self._store, self._spool.folder(sid), sid)
         except NotFound:
             return  # ended long ago
         self._deliver(spec, name)
+        if rekeyed:
+            self._catch_up(spec)
         if spec.grows:
             self._turns.ask(sid, later=bool(spec.tape_of))
 
     def _deliver(self, spec: RecordingSpec, name: str) -> None:
         with self._patiently(spec, self._patience) as may_try:
             if not may_try:
+                if name:
+                    self._troubles.waits(spec)
                 return
-            folder, bucket = self._spool.folder(spec.sid), Bucket(spec.storage)
+            folder, bucket = self._spool.folder(spec.sid), self._buckets.open(spec.storage)
             if name:
                 self._bring(spec, folder, bucket, name)
             self._settle(spec, folder, bucket)
+
+    def _catch_up(self, spec: RecordingSpec) -> None:
+        """Bring what the bucket would not take with the keys before; the reconciler asks for more.
+
+        Each counts by itself: a bucket that refuses these keys too is left alone after the first.
+        """
+        for name in self._spool.folder(spec.sid).waiting()[:_CATCH_UP]:
+            self._deliver(spec, name)
 
     def _grow(self, sid: str) -> bool:
         """Do one step for the growing files of a recording; False if there is none to do.
@@ -110,6 +130,8 @@ class Uploader:
             done = may_try and self._do(spec, folder, work)
             if done:
                 patience.worked(spec.storage)
+                if work.ends:
+                    self._growing_troubles.worked(spec)
         return done
 
     def _do(self, spec: RecordingSpec, folder: Folder, work: Work) -> bool:
@@ -127,6 +149,10 @@ class Uploader:
             yield may_try
         except StorageError as exc:
             patience.failed(spec.storage)
+            if patience is self._patience:
+                self._troubles.failed(spec, exc)
+            elif patience is self._growing_patience:
+                self._growing_troubles.failed(spec, exc)
             self._metrics.uploads.labels("failed").inc()
             reason = str(exc)
             log.warning("upload failed", sid=spec.sid, error=type(exc).__name__, reason=reason)
@@ -138,19 +164,19 @@ class Uploader:
         path = folder.file(name)
         if folder.delivered(name) or not path.exists():
             return
-        delivery = self._put(bucket, name, path)
+        delivery = self._put(spec, bucket, name, path)
         if name.endswith(".jpg"):
-            details = {"fileName": spec.storage.prefix + name}
-            self._outbox.add(spec, EventType.SNAPSHOT_FILE, details, once=f"file:{name}")
+            self._outbox.add(notices.of_snapshot(self._outbox, spec, name))
         folder.deliver(name, delivery)
         log.info("file delivered", sid=spec.sid, file=name, size=delivery.size)
 
-    def _put(self, bucket: Bucket, name: str, path: Path) -> Delivery:
+    def _put(self, spec: RecordingSpec, bucket: Bucket, name: str, path: Path) -> Delivery:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         began = time.monotonic()
         receipt = bucket.put(name, path, naming.content_type(name))
         self._patience.worked(bucket.storage)
+        self._troubles.worked(spec)
         self._metrics.uploads.labels("delivered").inc()
         self._metrics.upload_seconds.observe(time.monotonic() - began)
         self._metrics.upload_bytes.inc(receipt.size)
@@ -180,15 +206,13 @@ class Uploader:
         with tempfile.TemporaryDirectory(dir=folder.path) as scratch:
             path = Path(scratch) / line.name
             path.write_text(playlists.text(line), encoding="utf-8", newline="\n")
-            delivery = self._put(bucket, line.name, path)
+            delivery = self._put(spec, bucket, line.name, path)
         row = playlists.entry(spec, line)
-        self._store.save_file(spec.sid, row)
+        told = notices.of_playlist(self._outbox, spec, line, row, done[0])
+        self._store.save_file(spec.sid, row, told)
         folder.deliver(
             line.name,
             delivery.model_copy(update={"entries": len(line.segments), "ended": line.whole}),
-        )
-        self._outbox.add(
-            spec, EventType.FILE_INFOS, {"fileList": row.name}, once=f"file:{row.name}"
         )
 
     def _report(
@@ -211,7 +235,7 @@ class Uploader:
         with tempfile.TemporaryDirectory(dir=folder.path) as scratch:
             path = Path(scratch) / name
             path.write_text(quality.text(told), encoding="utf-8")
-            folder.deliver(name, self._put(bucket, name, path))
+            folder.deliver(name, self._put(spec, bucket, name, path))
 
     def _fold(self, spec: RecordingSpec, folder: Folder, units: list[Unit]) -> None:
         try:
@@ -247,16 +271,11 @@ class Uploader:
         lacks = notices.tell_lacks(self._outbox, spec, growing)
         if spec.quality_report:
             self._report(spec, folder, bucket, closed, lacks)
-        # Said before it is true in Redis: who dies in between is followed by one who says it not
-        # twice.
-        if files or not spec.files:
-            details = {"status": 0, "fileList": notices.rows(files)}
-            self._outbox.add(spec, EventType.UPLOADED, details, once="uploaded")
-        self._outbox.add(spec, EventType.SESSION_EXIT, {"exitStatus": 0}, once="exit")
         at_ns = now_ns()
         self._tapes.keep(spec, folder, closed, files, at_ns)
         tape_s = self._tapes.retention_s
-        if not self._store.finish(spec.sid, Event.DELIVERED, at_ns, tape_s=tape_s):
+        told = notices.of_end(self._outbox, spec, closed, files)
+        if not self._store.finish(spec.sid, Event.DELIVERED, at_ns, tape_s=tape_s, notices=told):
             return
         if row.stop_ns:
             self._metrics.recording_finish.observe((at_ns - row.stop_ns) / NS)

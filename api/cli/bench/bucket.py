@@ -14,6 +14,7 @@ from minio.deleteobjects import DeleteObject
 
 from media.bench.errors import BenchFailed, NotInstalled
 from media.bench.film import length_s
+from workers.embedded.probe import storage_authorities
 
 _READ_S = 120.0
 _AT_ONCE = 8  # downloads
@@ -55,7 +56,12 @@ class Bucket:
             secret_key=s3["secret_key"],
             secure=s3["secure"],
             region="us-east-1",
-            http_client=urllib3.PoolManager(timeout=_READ_S, retries=False, maxsize=_AT_ONCE),
+            http_client=urllib3.PoolManager(
+                timeout=_READ_S,
+                retries=False,
+                maxsize=_AT_ONCE,
+                ssl_context=storage_authorities(),
+            ),
         )
 
     def sizes(self, prefix: str) -> dict[str, int]:

@@ -99,6 +99,21 @@ def bench_stop(
         main(Plan(_numbers("--lengths", lengths), runs, final_pass), COMMAND, as_json=json)
 
 
+@bench.command("api")
+def bench_api(
+    calls: Annotated[int, typer.Option(min=1, help="Of each kind, as fast as may be.")] = 5000,
+    connections: Annotated[int, typer.Option(min=1, max=1000, help="That are kept open.")] = 32,
+    rate: Annotated[float, typer.Option(min=1, help="Start calls a second, then.")] = 100.0,
+    seconds: Annotated[float, typer.Option(min=1, help="At that rate, twice.")] = 15.0,
+    json: Json = False,
+) -> None:
+    """Calls that one API process answers on one core, how soon, and what they cost."""
+    from api.cli.bench.api import Plan, main
+
+    with errors_said():
+        main(Plan(calls, connections, rate, seconds), COMMAND, as_json=json)
+
+
 def _numbers(option: str, text: str) -> tuple[int, ...]:
     try:
         return tuple(map(int, text.split(",")))

@@ -27,6 +27,7 @@ _REFUSED = {
     ID_EXISTS: "somebody else is in the room under the recorder's UID",
     INVALID_ELEMENT: "Janus does not take this channel name or UID",
 }
+_TOKENS = {403, 405, 429, 433}  # those of them that another token would help
 _RETRIED = {
     NO_SUCH_SESSION: "Janus knows the session no more",
     NO_SUCH_ROOM: "there is no such room",
@@ -45,7 +46,9 @@ class JanusError(ChannelError):
 
     def verdict(self) -> ChannelError:
         """The same as a ChannelRefused when asking again is of no use."""
-        return ChannelRefused(str(self)) if self.code in _REFUSED else self
+        if self.code not in _REFUSED:
+            return self
+        return ChannelRefused(str(self), is_token=self.code in _TOKENS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -343,7 +343,7 @@ def test_a_wrong_pin_is_a_refusal(tmp_path, janus, capsys) -> None:
         await until(made.task.done)
 
     made = play(tmp_path, janus.url, "locked", story, token="4321")
-    assert made.reason == "refused: the room refused its PIN or token"
+    assert made.reason == "token refused: the room refused its PIN or token"
     assert "4321" not in "".join(capsys.readouterr())
 
 
@@ -371,7 +371,7 @@ def test_a_recorder_that_is_kicked_out_ends(tmp_path, janus, room) -> None:
         await until(made.task.done)
 
     made = play(tmp_path, janus.url, room, story)
-    assert made.reason == "refused: the recorder was kicked out of the room"
+    assert made.reason == "removed: the recorder was kicked out of the room"
 
 
 def test_a_uid_that_somebody_has_is_a_refusal(tmp_path, janus, room) -> None:
