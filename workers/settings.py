@@ -5,6 +5,7 @@ import ssl
 import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -64,6 +65,15 @@ class App(BaseModel):
         if not all(_CERTIFICATE.fullmatch(each.get_secret_value()) for each in values):
             raise ValueError("a certificate has 32 hexadecimal digits")
         return values
+
+    @field_validator("callback_url")
+    @classmethod
+    def _reachable(cls, value: str) -> str:
+        parts = urlsplit(value)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if value and not good:
+            raise ValueError("it must be an http or https URL")
+        return value
 
     @model_validator(mode="after")
     def _can_call(self) -> Self:

@@ -226,7 +226,7 @@ class RecordingConfig(AudioLists, VideoLists):
     as it was sent.
     """
     video_stream_type: Flag = 0
-    """0: the high stream, 1: the low one."""
+    """Of publishers who send several: 0 the high stream, 1 the low one."""
     max_idle_time: Annotated[int, _ranged(5, 2_592_000)] = 30
     """Seconds after which a recording of an idle channel ends."""
     decryption_mode: Annotated[int, _ranged(0, 8)] = 0

@@ -125,6 +125,7 @@ def start_spec(outer: Envelope, ticket: Ticket) -> tuple[RecordingSpec, StartReq
         channel_url=ticket.channel_url,
         token=token,
         live=config.channel_type == 1,
+        low_stream=config.video_stream_type == 1,
         audio=config.stream_types != 1,
         video=config.stream_types != 0,
         subscription=wanted,

@@ -22,6 +22,11 @@ def spec_of(farm: Farm, mode: str = "mix", **recording: Any) -> RecordingSpec:
     return farm.control.specs[answer.json["sid"]]
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_low_stream_may_be_asked_for(farm: Farm, number: int) -> None:
+    assert spec_of(farm, videoStreamType=number).low_stream == bool(number)
+
+
 @pytest.mark.parametrize(
     ("recording", "audio", "video"),
     [

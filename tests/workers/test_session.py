@@ -70,3 +70,22 @@ def test_a_session_that_is_over_does_not_wait_for_the_collector(tmp_path, make_s
 
     with no_collector():
         assert asyncio.run(run())() is None
+
+
+@pytest.mark.parametrize(("low", "layer"), [(True, 0), (False, 1)])
+def test_the_low_stream_is_the_lowest_layer(tmp_path, make_spec, monkeypatch, low, layer):
+    asked = {}
+    monkeypatch.setattr("workers.recorder.session.Capture", lambda **options: asked.update(options))
+    drain = Drain()
+    Session(
+        make_spec(low_stream=low),
+        Settings(farm_key="k" * 32, simulcast_substream=1),
+        Folder(tmp_path / "sid"),
+        fence=1,
+        first_number=0,
+        drain=drain,
+        network=ON_THIS_HOST,
+        metrics=Metrics(),
+        notify=lambda notice: None,
+    )
+    assert asked["simulcast_substream"] == layer

@@ -95,6 +95,7 @@ class RecordingSpec(Frozen):
     channel_url: str = Field(repr=False)  # its query may hold secrets
     token: SecretStr | None = None
     live: bool = False  # channelType 1: the audience alone counts as idle
+    low_stream: bool = False  # of publishers who send several layers, the lowest
     # What there may be at any time (streamTypes).  A mix has all of it from its beginning, whoever
     # is wanted then (reference §5.2): an update can bring in what start's lists left out (§2.9).
     audio: bool = True

@@ -28,6 +28,7 @@ _BEFORE_BOUNDARY_NS = NS // 4  # a key frame takes this long to be asked for, ma
 # that is answered faster than the one before still comes late enough.
 _KEYFRAME_EVERY_S = SLICE_SECONDS + 0.5
 _LOOK_AGAIN_S = 3600.0
+_LOWEST = 0  # layer of simulcast
 _LINGER_S = 0.3  # after the stop: packets under way still belong to the recording
 
 
@@ -85,7 +86,7 @@ class Session:
             track_prefix=str(fence),
             drain=drain,
             network=network,
-            simulcast_substream=settings.simulcast_substream,
+            simulcast_substream=_LOWEST if spec.low_stream else settings.simulcast_substream,
             keyframe_every_s=_KEYFRAME_EVERY_S if self._individual else 0,
         )
 
