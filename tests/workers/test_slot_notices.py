@@ -11,25 +11,21 @@ import pytest
 from pydantic import SecretStr
 
 from media.tape.model import NS, Kind
+from tests.workers.slot_stage import SID, Stage, running, until
 from workers.apps import Apps
-from workers.callbacks.outbox import Outbox
-from workers.engine import Queues, make
 from workers.job.ending import ending
 from workers.job.errors import StoreUnavailable
 from workers.job.spec import Limits, RecordingSpec
 from workers.job.state import State
 from workers.metrics.metrics import Metrics
-from workers.recorder.loop import Loop
 from workers.recorder.notices import StreamState, Trouble
-from workers.recorder.slot import Slot
 from workers.recorder.telling import Telling
-from workers.settings import App, Settings
+from workers.settings import App
 from workers.spool.spool import Folder
 from workers.store.store import Store
 
 pytestmark = pytest.mark.server
 
-SID = "0" * 32
 APPS = Apps(
     (
         App(
@@ -42,22 +38,8 @@ APPS = Apps(
 )
 
 
-class Stage:
-    """One recording and the recorders that have it, one after the other."""
-
-    def __init__(self, store: Store, redis_url: str, folder: Folder, spec: RecordingSpec) -> None:
-        self.store, self.folder, self.spec = store, folder, spec
-        self.outbox, self.loop = Outbox(store.client, APPS), Loop()
-        self._queues = Queues(make(redis_url))
-        store.heartbeat("recorder", 1, ttl_s=600)
-        assert store.start(spec, "nonce") is None
-
-    def slot(self) -> Slot:
-        claim = self.store.claim(SID, "recorder", 5.0)
-        assert claim is not None
-        settings = Settings(farm_key="a farm key for tests")
-        parts = self.store, self._queues, self.outbox, Metrics(), self.loop, self.folder
-        return Slot(claim, settings, *parts)
+class Told(Stage):
+    """What was told of it can be read."""
 
     def told(self) -> list[tuple[int, dict[str, Any]]]:
         rows = [json.loads(text) for text in self.outbox.told(SID)]
@@ -67,36 +49,23 @@ class Stage:
         return [event for event, _ in self.told()]
 
 
-MakeStage = Callable[..., Stage]
+MakeStage = Callable[..., Told]
 
 
 @pytest.fixture
 def stage(
     store: Store, redis_url: str, make_spec: Callable[..., RecordingSpec], tmp_path: Path
 ) -> Iterator[MakeStage]:
-    made: list[Stage] = []
+    made: list[Told] = []
 
-    def build(**changes: object) -> Stage:
+    def build(**changes: object) -> Told:
         spec = make_spec(accepted_ns=time.time_ns(), **changes)
-        made.append(Stage(store, redis_url, Folder(tmp_path / SID), spec))
+        made.append(Told(store, redis_url, Folder(tmp_path / SID), spec, APPS))
         return made[0]
 
     yield build
     for one in made:
         one.loop.close()
-
-
-def running(slot: Slot) -> threading.Thread:
-    thread = threading.Thread(target=slot.run, args=(lambda: True,), daemon=True)
-    thread.start()
-    return thread
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline_s = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def test_a_recording_whose_token_expires_ends_then_and_says_so(stage: MakeStage) -> None:

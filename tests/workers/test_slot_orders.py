@@ -1,10 +1,8 @@
 """Orders on their way through a slot: real Redis, a real event loop, a channel nobody is in."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,51 +10,22 @@ from media.cut.look import Look
 from media.tape.model import EventType
 from media.tape.reader import Tape
 from media.tape.wanted import Wanted
+from tests.workers.slot_stage import SID, Stage, running, until
 from workers.apps import Apps
-from workers.callbacks.outbox import Outbox
-from workers.engine import Queues, make
 from workers.job.errors import StoreUnavailable
 from workers.job.order import Order, standing
 from workers.job.spec import RecordingSpec
 from workers.job.state import State
-from workers.metrics.metrics import Metrics
-from workers.recorder.loop import Loop
-from workers.recorder.slot import Slot
-from workers.settings import Settings
 from workers.spool.spool import Folder
 from workers.store.store import Store
 
 pytestmark = pytest.mark.server
 
-SID = "0" * 32
 LISTS = Wanted(not_video_uids=frozenset({"7"}))
 
 
-class Stage:
-    """One recording and the recorders that have it, one after the other."""
-
-    def __init__(self, store: Store, redis_url: str, folder: Folder, spec: RecordingSpec) -> None:
-        self.store, self.folder, self.spec = store, folder, spec
-        self.settings = Settings(farm_key="a farm key for tests")
-        self.loop = Loop()
-        self._queues = Queues(make(redis_url))
-        store.heartbeat("recorder", 1, ttl_s=600)
-        assert store.start(spec, "nonce") is None
-
-    def slot(self, ttl_s: float = 5.0) -> Slot:
-        claim = self.store.claim(SID, "recorder", ttl_s)
-        assert claim is not None
-        outbox = Outbox(self.store.client, Apps(()))
-        return Slot(
-            claim,
-            self.settings,
-            self.store,
-            self._queues,
-            outbox,
-            Metrics(),
-            self.loop,
-            self.folder,
-        )
+class Ordered(Stage):
+    """What its tape says can be read."""
 
     def orders(self) -> list[Order]:
         """What the tape says, in the order of the story."""
@@ -67,26 +36,14 @@ class Stage:
 @pytest.fixture
 def stage(
     store: Store, redis_url: str, make_spec: Callable[..., RecordingSpec], tmp_path: Path
-) -> Iterator[Stage]:
-    made = Stage(store, redis_url, Folder(tmp_path / SID), make_spec(accepted_ns=time.time_ns()))
+) -> Iterator[Ordered]:
+    spec = make_spec(accepted_ns=time.time_ns())
+    made = Ordered(store, redis_url, Folder(tmp_path / SID), spec, Apps(()))
     yield made
     made.loop.close()
 
 
-def running(slot: Slot) -> threading.Thread:
-    thread = threading.Thread(target=slot.run, args=(lambda: True,), daemon=True)
-    thread.start()
-    return thread
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline_s = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-
-
-def test_orders_before_and_while_a_recorder_is_there_stand_at_their_time(stage: Stage) -> None:
+def test_orders_before_and_while_a_recorder_is_there_stand_at_their_time(stage: Ordered) -> None:
     times = [time.time_ns()]
     stage.store.orders.add(SID, Look(1), times[0])
     slot = stage.slot()
@@ -106,7 +63,7 @@ def test_orders_before_and_while_a_recorder_is_there_stand_at_their_time(stage: 
 
 
 def test_orders_that_redis_does_not_give_are_asked_for_again(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Ordered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since, faults = stage.store.orders.since, [StoreUnavailable("away")] * 3
 
@@ -128,7 +85,7 @@ def test_orders_that_redis_does_not_give_are_asked_for_again(
     assert abs(order.at_ns - at_ns) < 5_000_000
 
 
-def test_the_next_recorder_knows_what_held_without_redis(stage: Stage) -> None:
+def test_the_next_recorder_knows_what_held_without_redis(stage: Ordered) -> None:
     stage.store.orders.add(SID, Look(1), time.time_ns())
     stage.store.orders.add(SID, LISTS, time.time_ns())
     first = stage.slot()
@@ -152,7 +109,7 @@ def test_the_next_recorder_knows_what_held_without_redis(stage: Stage) -> None:
     assert [order.number for order in said_again] == numbers
 
 
-def test_an_order_that_only_its_stop_followed_is_on_the_tape(stage: Stage) -> None:
+def test_an_order_that_only_its_stop_followed_is_on_the_tape(stage: Ordered) -> None:
     first = stage.slot(ttl_s=0.5)
     thread = running(first)
     until(lambda: stage.store.row(SID).state is State.RECORDING)  # type: ignore[union-attr]
