@@ -18,7 +18,7 @@ local function dropped(p, app, member)
 end
 local function now_ms()
   local time = redis.call('TIME')
-  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  return string.format('%.3f', time[1] * 1000 + time[2] / 1000)
 end
 -- Of one moment each has its own time: the oldest is dropped at the head of a list, which is cheap.
 local function wait(p, app, sid, entry, now, most)
