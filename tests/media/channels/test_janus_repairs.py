@@ -14,7 +14,8 @@ from media.rtc import sweep
 from media.rtc.drain import Drain
 from media.tape.model import EventType, Kind
 
-pytestmark = pytest.mark.server
+# A packet that comes again too late is given up, and counts as lost.
+pytestmark = [pytest.mark.server, pytest.mark.alone]
 
 
 def test_janus_sends_again_what_was_lost(tmp_path, janus, room, monkeypatch) -> None:
