@@ -23,7 +23,7 @@ from workers.job.errors import StoreUnavailable
 from workers.message import Message
 from workers.store import keys
 
-RECORD, CUT, UPLOAD = "record", "cut", "upload"
+RECORD, CUT, UPLOAD = keys.RECORD, "cut", "upload"
 RECUT, UPLOAD_RECUT = "recut", "upload_recut"  # their names sort behind what goes first, see make()
 QUEUES = (RECORD, CUT, UPLOAD, RECUT, UPLOAD_RECUT)
 _VISIBILITY_S = 600  # far above the longest cut, far below a recording

@@ -13,8 +13,6 @@ from workers.job.state import State
 from workers.store import intake_scripts, keys
 from workers.store.connect import our_errors
 
-_RECORD = "record"  # the queue, see workers/engine.py
-
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -57,7 +55,7 @@ class Intake:
                 keys=[
                     *(keys.recording(spec.sid), keys.ACTIVE, keys.ON_AIR),
                     *(keys.CLAIMS, keys.app(spec.app_id), keys.resource(nonce)),
-                    *(keys.RECORDERS, keys.celery_queue(_RECORD)),
+                    *(keys.RECORDERS, keys.celery_queue(keys.RECORD)),
                 ],
                 args=[
                     *(spec.sid, seal(spec, self._farm_key), spec.accepted_ns, State.QUEUED.value),

@@ -52,6 +52,7 @@ RECEIVERS = PREFIX + "receivers"
 STOPS = PREFIX + "stops"
 RECORDERS = PREFIX + "recorders"
 CLAIMS = PREFIX + "claims"
+RECORD = "record"  # the queue of recorders, which a recording goes into as it is taken in
 
 KEPT_S = 3 * 86400
 TRIED_KEPT_S = 86400
