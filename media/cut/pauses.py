@@ -64,6 +64,10 @@ class Pauses:
             before_ns < from_ns <= after_ns for from_ns, _ in self.unwanted
         )
 
+    def is_unwanted(self, at_ns: int) -> bool:
+        """Whether what comes at a time is not to be recorded."""
+        return any(from_ns <= at_ns < until_ns for from_ns, until_ns in self.unwanted)
+
     def wanted_until(self, at_ns: int) -> int:
         """When what is recorded at a time is no longer wanted; far away if it always is."""
         return min((from_ns for from_ns, _ in self.unwanted if from_ns > at_ns), default=_FOREVER)

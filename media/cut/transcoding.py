@@ -77,18 +77,23 @@ class AacSplitter:
 
     def _next_start(self, done: int | None) -> tuple[int | None, bool]:
         """Where the next segment begins, and whether after an interruption."""
-        edge = None if done is None else done * aac.FRAME
-        following = next(self._after(edge), None)
+        following = next(self._after(done), None)
         if following is None:
             return None, True
-        before = None if edge is None else self._before(edge)
+        before = None if done is None else self._before(done * aac.FRAME)
         if done is not None and before is not None and self._continues(before, following):
             return done, False
         own = following.start // aac.FRAME
         return (own if done is None else max(own, done)), True
 
-    def _after(self, edge: int | None) -> Iterator[Placed]:
-        return (one for one in self._packets if edge is None or one.start + one.length > edge)
+    def _after(self, done: int | None) -> Iterator[Placed]:
+        if done is None:
+            return iter(self._packets)
+        edge = done * aac.FRAME
+        if self._pauses.is_unwanted(aac.frame_ns(done, self._origin_ns)):
+            # The last packet that was wanted may reach over the edge: no segment begins with that.
+            return (one for one in self._packets if one.start >= edge)
+        return (one for one in self._packets if one.start + one.length > edge)
 
     def _before(self, edge: int) -> Placed | None:
         return next((one for one in reversed(self._packets) if one.start < edge), None)

@@ -261,7 +261,9 @@ def test_files_apart_end_where_their_publisher_was_removed_and_begin_again(
     take, _ = story
     text, data = take.apart[kind]
     times = [time_s for time_s, _ in decode.packets(data, kind)]
-    [hole] = [(a, b) for a, b in itertools.pairwise(times) if b - a > 0.5]
+    holes = [(a, b) for a, b in itertools.pairwise(times) if b - a > 0.5]
+    assert len(holes) == 1, (times[0], times[-1], len(times), text)
+    [hole] = holes
     asked_s = take.calls["return apart"][0] - take.calls["remove apart"][0]
     print(f"{kind}: hole of {hole[1] - hole[0]:.2f} s, asked for {asked_s:.2f} s")
     assert asked_s - 0.2 < hole[1] - hole[0] < asked_s + BACK_S

@@ -76,6 +76,16 @@ def test_transcoded_sound_ends_too_and_is_not_filled_with_silence(tmp_path, unit
     assert sound(segments[1].path).level(500, 20.1, 21) > 0.15
 
 
+@pytest.mark.parametrize("late_s", [0.002, 0.007, 0.013, 0.019, 0.025])
+def test_sound_ends_wherever_its_last_packet_lies_on_the_grid_of_frames(tmp_path, late_s):
+    frames = tone(MIC, 500, start_ns=ORIGIN_NS, seconds=24)
+    events = [*presence(MIC, ORIGIN_NS), *wants((4 + late_s, NOBODY), (10, Wanted()))]
+    tape = on_tape(tmp_path / "t", [frames], events)
+    segments = cut_apart(tape, tmp_path / "o", 24, DEFAULT, trim=True)
+    assert [since_s(s) for s in segments] == pytest.approx([0, 10], abs=0.03)
+    assert [s.resumed for s in segments] == [True, True]
+
+
 def test_one_medium_of_one_publisher_may_go(tmp_path):
     camera = track("1", Source.CAMERA, VP8)
     other = track("2", Source.MICROPHONE, OPUS)
