@@ -8,10 +8,16 @@ import pytest
 
 from media.cut.model import Segment
 from media.tape.model import NS, Source
+from tests.workers.grown import MadeUpMix
+from workers.apps import Apps
+from workers.callbacks.outbox import Outbox
 from workers.cutter.plan import is_merged
 from workers.job.spec import Mode
-from workers.spool.spool import SegmentFile, Unit
+from workers.job.state import State
+from workers.metrics.metrics import Metrics
+from workers.spool.spool import Delivery, SegmentFile, Spool, Unit
 from workers.uploader import playlists
+from workers.uploader.uploader import Uploader
 
 T0 = 1_760_000_000 * NS
 DASH = "{urn:mpeg:dash:schema:mpd:2011}"
@@ -236,3 +242,35 @@ def test_rotation_is_told_anticlockwise_and_each_turn_before_its_segment() -> No
         [],
         [("360", "640", "180", "05")],
     ]
+
+
+@pytest.mark.server
+def test_a_file_that_comes_while_indices_are_made_does_not_end_a_recording_without_its_own(  # type: ignore[no-untyped-def]
+    s3, store, make_spec, tmp_path, monkeypatch
+) -> None:
+    """Two threads bring the last two files of an index at the same time."""
+    spec = make_spec(mode=Mode.RAW, storage=s3.storage, accepted_ns=T0)
+    spool = Spool(tmp_path / "spool")
+    mix = MadeUpMix(spec, store, spool, tmp_path / "scratch")
+    sound, pictures = (made(kind, "webm", 0, playlist="") for kind in ("audio", "video"))
+    mix.folder.save_unit(units((sound, pictures))[0])
+    mix.close(1)
+    mix.folder.deliver(sound.name, Delivery(size=1, etag="e"))
+    looked = playlists.lines
+
+    def looking(cut, delivered):  # type: ignore[no-untyped-def]
+        lines = looked(cut, delivered)
+        mix.folder.deliver(pictures.name, Delivery(size=1, etag="e"))
+        return lines
+
+    monkeypatch.setattr(playlists, "lines", looking)
+    uploader = Uploader(store, spool, Outbox(store.client, Apps(())), Metrics())
+    uploader.upload(spec.sid, "")
+    row = store.row(spec.sid)
+    assert row is not None
+    assert row.state is State.DELIVERING
+    uploader.upload(spec.sid, "")
+    seen = store.seen(spec.sid)
+    assert seen is not None
+    assert seen.row.state is State.ENDED
+    assert [file.name.rpartition("_")[2] for file in seen.files] == ["av.mpd"]

@@ -191,12 +191,16 @@ class Uploader:
             if not held:
                 return  # whoever holds it is late; the reconciler asks again
             units = self._units.of(folder)
-            lines = playlists.lines(units, folder.delivered)
+            # Looked at once: others bring files meanwhile, which no playlist of ours would name.
+            names = (segment.name for unit in units for segment in unit.segments)
+            there = frozenset(filter(folder.delivered, names)).__contains__
+            lines = playlists.lines(units, there)
             for line in lines:
                 self._write(spec, folder, bucket, line)
             self._tapes.trim(spec, folder, units)
             self._fold(spec, folder, units)
-            self._end(spec, folder, bucket, units, lines)
+            if playlists.complete(units, there) and all(line.whole for line in lines):
+                self._end(spec, folder, bucket, units, lines)
 
     def _write(self, spec: RecordingSpec, folder: Folder, bucket: Bucket, line: Line) -> None:
         before = folder.receipt(line.name)
@@ -253,9 +257,7 @@ class Uploader:
         lines: list[Line],
     ) -> None:
         closed = folder.closed()
-        if closed is None or len(units) < closed.units or not all(line.whole for line in lines):
-            return
-        if not playlists.complete(units, folder.delivered):
+        if closed is None or len(units) < closed.units:
             return
         growing = growing_files.of(spec, units, DamagedPieces(folder).lost())
         grown = [file for file in growing if file.pieces]
