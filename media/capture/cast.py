@@ -4,13 +4,7 @@ from collections.abc import Set
 
 from media.capture.deck import Deck
 from media.channels.base import Wants
-from media.tape.model import Kind, Source
-
-
-def kind_of(source: Source) -> Kind:
-    """What a source carries."""
-    video = source in (Source.CAMERA, Source.SCREEN)
-    return Kind.VIDEO if video else Kind.AUDIO
+from media.tape.model import Source
 
 
 class Cast:
@@ -71,7 +65,7 @@ class Cast:
         (known.add if muted else known.discard)(source)
         if uid not in self._silent:
             self._say_muted(uid, {source}, muted=muted)
-        return self._wants.track(uid, kind_of(source))
+        return self._wants.track(uid, source.kind)
 
     def want(self, wants: Wants, at_ns: int) -> None:
         """Others are wanted from ``at_ns`` on: not before the beginning of the tape's open part."""
@@ -81,7 +75,7 @@ class Cast:
                 self._introduce(uid, at_ns)
                 continue
             for source in sorted(self._muted_now(uid)):
-                was, now = (each.track(uid, kind_of(source)) for each in (before, wants))
+                was, now = (each.track(uid, source.kind) for each in (before, wants))
                 if was != now:
                     self._deck.muted(uid, source, muted=now, at_ns=at_ns)
 
@@ -101,5 +95,5 @@ class Cast:
     ) -> None:
         """Of what is on the tape."""
         for source in sorted(sources):
-            if uid in self._taped and self._wants.track(uid, kind_of(source)):
+            if uid in self._taped and self._wants.track(uid, source.kind):
                 self._deck.muted(uid, source, muted=muted, at_ns=at_ns)

@@ -23,7 +23,7 @@ class Hearing:
     def __init__(self, observer: CaptureObserver) -> None:
         self._observer = observer
         self._tracks: dict[str, _Heard] = {}
-        self._muted: dict[tuple[str, Source], int] = {}  # since when
+        self._muted: set[tuple[str, Source]] = set()
         self._told: set[Line] = set()  # those that arrive
 
     def began(self, track: Track, at_ns: int) -> None:
@@ -45,16 +45,16 @@ class Hearing:
     def mute(self, uid: str, source: Source, *, muted: bool, at_ns: int) -> None:
         """A publisher muted or unmuted a track, which may still be heard for a moment."""
         if muted:
-            self._muted[uid, source] = at_ns
+            self._muted.add((uid, source))
         else:
-            self._muted.pop((uid, source), None)
+            self._muted.discard((uid, source))
             for known in self._tracks.values():
                 if (known.track.uid, known.track.source) == (uid, source):
                     known.last_ns, known.since_ns = at_ns - SILENCE_NS, at_ns
 
     def left(self, uid: str) -> None:
         """A publisher is gone, its mutes with it."""
-        self._muted = {key: at_ns for key, at_ns in self._muted.items() if key[0] != uid}
+        self._muted = {key for key in self._muted if key[0] != uid}
 
     def tick(self, now_ns: int) -> None:
         """See who is not heard any more; now and then."""

@@ -10,22 +10,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from media.cut import aac, files, snapshot, sound_clock
+from media.cut import aac, files, snapshot
 from media.cut.copying import Splitter
 from media.cut.cursor import Cursor, LineState, dump, load
 from media.cut.lines import Line, by_line
 from media.cut.model import CutResult, IndividualSpec, Segment, Slice
-from media.cut.pauses import Pauses, pauses
-from media.cut.reading import read_lines
+from media.cut.pauses import Pauses
+from media.cut.reading import MARGIN_NS, SOUND_LEAD_NS, line_pauses, read_lines
 from media.cut.standard import Cameras, is_copied
 from media.cut.transcoding import AacSplitter
 from media.cut.wishes import Wishes
-from media.tape.model import NS, Frame, Kind
+from media.tape.model import Frame, Kind
 from media.tape.reader import Tape
-
-# Times may still move a little between two readings; marks keep out what was there already.
-_MARGIN_NS = NS
-_AAC_LEAD_NS = sound_clock.LEAD_NS + NS
 
 _Frames = dict[str, list[Frame]]
 _Lines = dict[Line, list[list[Frame]]]
@@ -115,12 +111,12 @@ class _Unit:
             start = self.slice.start_ns
             if state.frame is not None:
                 start = aac.frame_ns(state.frame, self.origin_ns)
-            return min(start, self.slice.start_ns) - _AAC_LEAD_NS
+            return min(start, self.slice.start_ns) - SOUND_LEAD_NS
         return self._copy_from_ns(state)
 
     def _copy_from_ns(self, state: LineState) -> int:
         start = self.slice.start_ns if state.start_ns is None else state.start_ns
-        return min(start, self.slice.start_ns) - _MARGIN_NS
+        return min(start, self.slice.start_ns) - MARGIN_NS
 
     def _transcodes(self, kind: Kind) -> bool:
         return kind is Kind.AUDIO and self.spec.stream_mode != "original"
@@ -148,9 +144,7 @@ class _Unit:
         return self.spec.stream_mode == "standard" and self.spec.audio and self.spec.video
 
     def _pauses(self, line: Line, from_ns: int) -> Pauses:
-        events = self.tape.events(from_ns, self.slice.end_ns)
-        silent = pauses(line, self.tape.roster(from_ns), events)
-        return replace(silent, unwanted=self.wishes.unwanted(line))
+        return line_pauses(self.tape, self.wishes, line, from_ns, self.slice.end_ns)
 
     def _copy(self, line: Line, tracks: list[list[Frame]]) -> tuple[list[Segment], LineState]:
         splitter, after = self._split(line, tracks, self.before.lines.get(line, LineState()))

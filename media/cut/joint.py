@@ -18,7 +18,7 @@ from media.cut.cursor import LineState
 from media.cut.model import MediaKind
 from media.cut.pauses import Pauses
 from media.cut.standard import WEBM
-from media.cut.transcoding import AacSplitter
+from media.cut.transcoding import AacSegment, AacSplitter
 from media.tape.model import Frame
 
 SOUND, PICTURE = 0, 1  # the streams of a DASH manifest
@@ -138,15 +138,9 @@ class Joint:
 
     def _before_any_picture(self, start_ns: int) -> None:
         """Whole segments of sound, of a time when nobody knew which pictures would come."""
-        edge = aac.frame_at(start_ns, self._origin_ns)
-        cut, _ = self._aac.split(edge, final=True, state=self._sound)
-        self._sound = LineState(done=self._sound.done)
-        for one in cut:
-            if one.span.last == edge:
-                self._sound = replace(self._sound, frame=one.span.first, resumed=one.resumed)
-                return
-            self._add_sound(AAC, one.span, resumed=one.resumed)
-            self._sound = LineState(done=one.span.last)
+        last = self._cut_sound_before(start_ns, AAC)
+        if last is not None:
+            self._sound = replace(self._sound, frame=last.span.first, resumed=last.resumed)
 
     def _joined(self, epoch: _Epoch) -> None:
         """Transport streams: pictures of H.264 with sound, and sound where there are none."""
@@ -181,14 +175,23 @@ class Joint:
 
     def _sound_before(self, start_ns: int, index: str) -> int | None:
         """Cut the sound before a picture; where that begins which shares its segment, if any."""
+        last = self._cut_sound_before(start_ns, index, at_most=_LEAD_FRAMES)
+        return None if last is None else last.span.first
+
+    def _cut_sound_before(
+        self, start_ns: int, index: str, *, at_most: int | None = None
+    ) -> AacSegment | None:
+        """Cut the sound before a time, but for the segment that reaches up to it, if any.
+
+        One of more frames than ``at_most`` is cut as well.
+        """
         edge = aac.frame_at(start_ns, self._origin_ns)
-        before = self._sound
-        cut, _ = self._aac.split(edge, final=True, state=before)
-        self._sound = LineState(done=before.done)
+        cut, _ = self._aac.split(edge, final=True, state=self._sound)
+        self._sound = LineState(done=self._sound.done)
         for one in cut:
-            short = one.span.last - one.span.first <= _LEAD_FRAMES
+            short = at_most is None or one.span.last - one.span.first <= at_most
             if short and one.span.last == edge:
-                return one.span.first
+                return one
             self._add_sound(index, one.span, resumed=one.resumed)
             self._sound = LineState(done=one.span.last)
         return None

@@ -33,8 +33,7 @@ class Line:
     @property
     def kind(self) -> Kind:
         """Audio or video, by the source."""
-        pictures = (Source.CAMERA, Source.SCREEN)
-        return Kind.VIDEO if self.source in pictures else Kind.AUDIO
+        return self.source.kind
 
 
 def by_line(frames: Mapping[str, Sequence[Frame]]) -> dict[Line, list[list[Frame]]]:

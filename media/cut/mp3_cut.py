@@ -7,15 +7,15 @@ file.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from media.cut import mp3, opus, sound_clock
+from media.cut import mp3, opus
 from media.cut.aac import Span
 from media.cut.lines import Line, by_line
 from media.cut.model import CutResult, IndividualSpec, PieceFile, Slice
-from media.cut.pauses import Pauses, pauses
+from media.cut.reading import LAG_NS, SOUND_LEAD_NS, line_pauses
 from media.cut.sound import render
 from media.cut.sound_clock import place
 from media.cut.wishes import Wishes
@@ -25,8 +25,6 @@ from media.mux.piece_writer import piece_at
 from media.tape.model import NS, Frame, Kind, Source
 from media.tape.reader import Tape
 
-_LEAD_NS = sound_clock.LEAD_NS + NS
-_LAG_NS = NS // 5  # sound is decided on this long before a unit's end: encoders look ahead
 _REST_FRAMES = 100  # 2.4 s; longer silence is not encoded frame by frame
 _MOST_FRAMES = LONGEST_NS * opus.RATE // (NS * mp3.FRAME)
 _AT_ONCE = 1000  # frames of silence that are written together
@@ -73,7 +71,7 @@ def cut_mp3(
 
 def _from_ns(start_ns: int) -> int:
     """From when on a unit needs the tape."""
-    return start_ns - _LAG_NS - _LEAD_NS
+    return start_ns - LAG_NS - SOUND_LEAD_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,8 @@ class _Unit:
 
     def piece(self, line: Line, tracks: _Sounds, done: int) -> tuple[PieceFile | None, int]:
         """What a line adds to its file, and how far it is then; ``done`` is -1 before its first."""
-        silent = self._pauses(line)
+        from_ns = _from_ns(self.slice.start_ns)
+        silent = line_pauses(self.tape, self.wishes, line, from_ns, self.slice.end_ns)
         heard = [silent.audible(track) for track in tracks]
         span = self._span(heard, done)
         if span is None:
@@ -118,15 +117,9 @@ class _Unit:
         )
         return made, span.last
 
-    def _pauses(self, line: Line) -> Pauses:
-        from_ns = _from_ns(self.slice.start_ns)
-        events = self.tape.events(from_ns, self.slice.end_ns)
-        silent = pauses(line, self.tape.roster(from_ns), events)
-        return replace(silent, unwanted=self.wishes.unwanted(line))
-
     def _span(self, heard: _Sounds, done: int) -> Span | None:
         """The frames with sound that is new; after a short rest, from where the file ended."""
-        until_ns = self.slice.end_ns - (0 if self.final else _LAG_NS)
+        until_ns = self.slice.end_ns - (0 if self.final else LAG_NS)
         limit = mp3.frame_at(until_ns, self.origin_ns)
         edges = [
             (one.start // mp3.FRAME, -(-(one.start + one.length) // mp3.FRAME))

@@ -9,7 +9,6 @@ from media.tape.model import EventType, Kind, Source, TapeEvent, Track
 # Whose video stops keeps the last picture for this long, before an image takes its place (reference
 # §3.2); and a screen share keeps its region: a new recorder may be about to hear it again.
 GRACE_NS = 3_500_000_000
-_SCREENS = (Source.SCREEN, Source.SCREEN_AUDIO)
 _CHANGES = frozenset(EventType) - {EventType.CLOCK, EventType.TALLY, EventType.PARAMETERS}
 
 Kinds = Callable[[str, int], frozenset[Kind]]  # (uid, Unix nanoseconds) -> what is wanted
@@ -111,7 +110,7 @@ class Presence:
                 self._muted.discard((uid, source))
 
     def _add(self, track: Track, at_ns: int) -> None:
-        key = track.uid, track.source in _SCREENS
+        key = track.uid, track.source.is_screen
         group = self._groups.get(key)
         if group is not None and key[1] and self._over(group, list(group.seen.values()), at_ns):
             del self._groups[key]  # another share: it comes last again
@@ -125,7 +124,7 @@ class Presence:
         group.alive.add(track.id)
 
     def _remove(self, track: Track, at_ns: int) -> None:
-        group = self._groups.get((track.uid, track.source in _SCREENS))
+        group = self._groups.get((track.uid, track.source.is_screen))
         if group is not None and track.id in group.alive:
             group.alive.discard(track.id)
             group.ended_ns[track.id] = at_ns

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from media.cut.lines import Line
 from media.tape.model import Source
 
-_SCREENS = frozenset((Source.SCREEN, Source.SCREEN_AUDIO))
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Publication:
@@ -19,7 +17,7 @@ class Publication:
     @classmethod
     def of(cls, line: Line) -> "Publication":
         """The publication that a line is part of."""
-        return cls(line.uid, line.source in _SCREENS)
+        return cls(line.uid, line.source.is_screen)
 
     @property
     def picture(self) -> Line:

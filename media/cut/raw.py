@@ -10,24 +10,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from media.cut import joint, joint_files, snapshot, sound_clock
+from media.cut import joint, joint_files, snapshot
 from media.cut.cursor import line_state
 from media.cut.joint import Joint, JointPart, JointState
 from media.cut.joint_piece import PieceMaker, RowState
 from media.cut.lines import Line, by_line
 from media.cut.model import CutResult, IndividualSpec, PieceFile, Segment, Slice
-from media.cut.pauses import Pauses, pauses
 from media.cut.publication import Publication, publications
-from media.cut.reading import read_lines
+from media.cut.reading import LAG_NS, MARGIN_NS, SOUND_LEAD_NS, line_pauses, read_lines
 from media.cut.wishes import Wishes
-from media.tape.model import NS, Frame, Kind
+from media.tape.model import Frame, Kind
 from media.tape.reader import Tape
-
-# Times may still move a little between two readings; marks keep out what was there already.
-_MARGIN_NS = NS
-_SOUND_LEAD_NS = sound_clock.LEAD_NS + NS
-# Sound is decided on this long before a unit's end: encoders look ahead.
-LAG_NS = NS // 5
 
 _Frames = dict[str, list[Frame]]
 
@@ -123,12 +116,12 @@ class _Unit:
 
     def _sound_from_ns(self, state: _State) -> int:
         begin_ns = self.slice.start_ns - LAG_NS
-        return joint.sound_from_ns(state.joint, begin_ns, self.origin_ns) - _SOUND_LEAD_NS
+        return joint.sound_from_ns(state.joint, begin_ns, self.origin_ns) - SOUND_LEAD_NS
 
     def _picture_from_ns(self, state: _State) -> int:
         start_ns = state.joint.picture.start_ns
         begin_ns = self.slice.start_ns - LAG_NS
-        return min(begin_ns, begin_ns if start_ns is None else start_ns) - _MARGIN_NS
+        return min(begin_ns, begin_ns if start_ns is None else start_ns) - MARGIN_NS
 
     def cut(
         self, frames: _Frames
@@ -153,7 +146,10 @@ class _Unit:
             of.sound: self._sound_from_ns(state),
             of.picture: self._picture_from_ns(state),
         }
-        silent = {line: self._pauses(line, at_ns) for line, at_ns in since_ns.items()}
+        silent = {
+            line: line_pauses(self.tape, self.wishes, line, at_ns, self.slice.end_ns)
+            for line, at_ns in since_ns.items()
+        }
         tracks = {
             line: [[f for f in track if f.time_ns >= at_ns] for track in lines.get(line, ())]
             for line, at_ns in since_ns.items()
@@ -182,11 +178,6 @@ class _Unit:
                 made.pieces += [piece] if piece else []
         made.state = replace(made.state, row=maker.state)
         return made
-
-    def _pauses(self, line: Line, from_ns: int) -> Pauses:
-        events = self.tape.events(from_ns, self.slice.end_ns)
-        silent = pauses(line, self.tape.roster(from_ns), events)
-        return replace(silent, unwanted=self.wishes.unwanted(line))
 
     def keep_from_ns(self, after: Mapping[Publication, _State], frames: _Frames) -> int:
         """The earliest time that the next unit will ask for."""

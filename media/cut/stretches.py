@@ -11,7 +11,7 @@ Only what WebM knows is stored: VP8, VP9, AV1 and Opus.  Other lines leave nothi
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from media.cut.continuity import Continuity, LineState, Stretch, dump, load
 from media.cut.copying import end_of
 from media.cut.lines import Line, by_line
 from media.cut.model import CutResult, IndividualSpec, PieceFile, Slice
-from media.cut.pauses import Pauses, pauses
+from media.cut.pauses import Pauses
+from media.cut.reading import MARGIN_NS, line_pauses
 from media.cut.wishes import Wishes
 from media.errors import BadPacket
 from media.mux.av1c import av1c
@@ -31,8 +32,6 @@ from media.mux.piece_writer import piece_at
 from media.tape.model import NS, Frame, Kind
 from media.tape.reader import Tape
 
-# Times may still move a little between two readings; marks keep out what was there already.
-_MARGIN_NS = NS
 _ONE_FRAME = 0xFC  # what stays of an Opus packet's first byte to say: one frame (RFC 6716 §3.1)
 
 _log = structlog.get_logger(__name__)
@@ -56,7 +55,7 @@ def cut_stretches(
     """
     before = load(cursor)
     starts = [_from_ns(slice.start_ns, state) for state in before.values()]
-    near = tape.around(min([slice.start_ns, *starts]) - _MARGIN_NS, slice.end_ns)
+    near = tape.around(min([slice.start_ns, *starts]) - MARGIN_NS, slice.end_ns)
     wishes = Wishes(spec.wanted, near.events(0, slice.end_ns), spec.only)
     unit = _Unit(near, spec, wishes, origin_ns, slice, before, final, out_dir)
     frames = unit.read()
@@ -69,7 +68,7 @@ def cut_stretches(
         )
         pieces += [unit.written(line, stretch) for stretch in touched]
     keep = min([slice.end_ns, *(_from_ns(slice.end_ns, state) for state in after.values())])
-    return CutResult((), keep - _MARGIN_NS, dump(after), frames, tuple(pieces))
+    return CutResult((), keep - MARGIN_NS, dump(after), frames, tuple(pieces))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class _Unit:
         """Every frame of the slice, and those before it that may be new."""
         kinds = {Kind.AUDIO: self.spec.audio, Kind.VIDEO: self.spec.video}
         return self.tape.frames(
-            max(self.slice.start_ns - _MARGIN_NS, self.origin_ns),
+            max(self.slice.start_ns - MARGIN_NS, self.origin_ns),
             self.slice.end_ns,
             tracks=lambda track: kinds[track.kind] and self.wishes.ever(track),
         )
@@ -101,10 +100,8 @@ class _Unit:
         return [one for one in continuity.touched if one.frames or one.last], after
 
     def _pauses(self, line: Line, state: LineState) -> Pauses:
-        from_ns = _from_ns(self.slice.start_ns, state) - _MARGIN_NS
-        events = self.tape.events(from_ns, self.slice.end_ns)
-        silent = pauses(line, self.tape.roster(from_ns), events)
-        return replace(silent, unwanted=self.wishes.unwanted(line))
+        from_ns = _from_ns(self.slice.start_ns, state) - MARGIN_NS
+        return line_pauses(self.tape, self.wishes, line, from_ns, self.slice.end_ns)
 
     def written(self, line: Line, stretch: Stretch) -> PieceFile:
         """The files of one piece."""

@@ -28,7 +28,6 @@ MOST_GAPS = 500  # listed of each line
 CALM_NS = 3 * NEWS_NS  # what changes at a time says nothing about times this far from it
 _MOST_SIZES = 100  # of pictures; listed
 _STILL_NS = 150_000_000  # as in measure.py
-_SCREENS = (Source.SCREEN, Source.SCREEN_AUDIO)
 
 
 class Stretches(BaseModel):
@@ -277,7 +276,7 @@ class LineBook(BaseModel):
         """
         if not self.began_ns:
             return ()
-        if self.source in _SCREENS:
+        if self.source.is_screen:
             connected: Spans = ((self.began_ns, around.end_ns),)
         else:
             connected = joined(around.connected.get(name, (0, 0)) for name in self.connections)

@@ -24,6 +24,16 @@ class Source(StrEnum):
     SCREEN = "screen"
     SCREEN_AUDIO = "screen_audio"
 
+    @property
+    def kind(self) -> Kind:
+        """What it carries."""
+        return Kind.VIDEO if self in (Source.CAMERA, Source.SCREEN) else Kind.AUDIO
+
+    @property
+    def is_screen(self) -> bool:
+        """Whether a screen is shared, and not what a publisher says and looks like."""
+        return self in (Source.SCREEN, Source.SCREEN_AUDIO)
+
 
 @dataclass(frozen=True, slots=True)
 class Track:

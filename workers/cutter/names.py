@@ -3,9 +3,7 @@
 from typing import NamedTuple
 
 from media.cut.joint import PICTURE, SOUND
-from media.cut.lines import Line
 from media.cut.model import Segment
-from media.cut.publication import Publication
 from media.mux.m3u8 import utc17
 from workers.cutter.plan import is_merged
 from workers.job import naming
@@ -24,8 +22,8 @@ def segment_names(spec: RecordingSpec, made: Segment) -> Names:
     """The names of a segment (reference §5.1)."""
     if spec.mode is Mode.RAW:
         return _raw(spec, made)
-    source = made.source.value if made.source else None
-    track_type = source if source and source.startswith("screen") else made.kind
+    screen = made.source if made.source and made.source.is_screen else None
+    track_type = screen.value if screen else made.kind
     stem = naming.stem(spec, made.uid, track_type)
     return Names(
         naming.segment(stem, made.start_ns, made.container),
@@ -38,7 +36,7 @@ def _raw(spec: RecordingSpec, made: Segment) -> Names:
     def name(end: str) -> str:
         return naming.raw(spec, made.uid, end, screen=screen)
 
-    screen = made.source is not None and Publication.of(Line(made.uid, made.source)).screen
+    screen = made.source is not None and made.source.is_screen
     if made.container == "jpg":
         return Names(name(f"{utc17(made.start_ns)}.jpg"), "", "")
     if made.container == "webm":

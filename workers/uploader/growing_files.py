@@ -69,9 +69,8 @@ def _webms(spec: RecordingSpec, units: Sequence[Unit]) -> list[GrowingFile]:
 
 def _webm(spec: RecordingSpec, pieces: tuple[StoredPiece, ...], *, ended: bool) -> GrowingFile:
     first, source = pieces[0], Source(pieces[0].source)
-    kind: TrackType = "audio" if source in (Source.MICROPHONE, Source.SCREEN_AUDIO) else "video"
-    screen = source in (Source.SCREEN, Source.SCREEN_AUDIO)
-    stem = naming.stem(spec, first.uid, source.value if screen else kind)
+    kind = KINDS[source.kind]
+    stem = naming.stem(spec, first.uid, source.value if source.is_screen else kind)
     name = naming.segment(stem, first.start_ns, "webm")
     return GrowingFile(name, kind, pieces, closed=ended or pieces[-1].last)
 
