@@ -12,7 +12,6 @@ from workers.storage.extra import NO_AZURE, has_azure
 
 FIELD: Final = "storageConfig"
 AMAZON, ALIBABA, TENCENT, AZURE, GOOGLE, HUAWEI, BAIDU, SELF_BUILT = 1, 2, 3, 5, 6, 7, 8, 11
-NUMBERED: Final = frozenset({AMAZON, ALIBABA, TENCENT, HUAWEI, BAIDU})  # whose region counts
 WITH_STS: Final = frozenset({AMAZON, ALIBABA, TENCENT})
 WITH_SSE: Final = frozenset({AMAZON})
 WITH_TAG: Final = frozenset({AMAZON, ALIBABA, SELF_BUILT})
@@ -62,6 +61,15 @@ _HUAWEI_REGIONS: Mapping[int, str] = _numbered(
     "ap-southeast-2 ap-southeast-3 af-south-1"
 ) | {12: "na-mexico-1", 13: "sa-brazil-1", 14: "la-south-2"}
 _BAIDU_REGIONS: Mapping[int, str] = _numbered("bj bd su gz hkg sin fwh fsh")
+# Vendors with a host for each region; those of Amazon in China have another ending.
+_HOSTS: Mapping[int, tuple[str, Mapping[int, str]]] = {
+    AMAZON: ("s3.{}.amazonaws.com", _AMAZON_REGIONS),
+    ALIBABA: ("s3.oss-{}.aliyuncs.com", _ALIBABA_REGIONS),
+    TENCENT: ("cos.{}.myqcloud.com", _TENCENT_REGIONS),
+    HUAWEI: ("obs.{}.myhuaweicloud.com", _HUAWEI_REGIONS),
+    BAIDU: ("s3.{}.bcebos.com", _BAIDU_REGIONS),
+}
+NUMBERED: Final = frozenset(_HOSTS)  # whose region counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +89,18 @@ class Place:
 
 def place_of(config: StorageConfig) -> Place:
     """Where the bucket's API is.  Raises InvalidField and NotAvailable."""
-    match config.vendor:
-        case 1:
-            return _amazon(_region(config, _AMAZON_REGIONS))
-        case 2:
-            region = _region(config, _ALIBABA_REGIONS)
-            return Place(f"s3.oss-{region}.aliyuncs.com", region)
-        case 3:
-            region = _region(config, _TENCENT_REGIONS)
-            return Place(f"cos.{region}.myqcloud.com", region)
-        case 5:
-            return _azure(config)
-        case 6:
-            return Place("storage.googleapis.com", "auto", path_style=True)
-        case 7:
-            region = _region(config, _HUAWEI_REGIONS)
-            return Place(f"obs.{region}.myhuaweicloud.com", region)
-        case 8:
-            region = _region(config, _BAIDU_REGIONS)
-            return Place(f"s3.{region}.bcebos.com", region)
-        case 11:
-            return parse_endpoint(config.extension_params.endpoint)
-        case other if other in _LEGACY:
-            raise NotAvailable(f"{FIELD}.{_LEGACY[other]}")
-        case _:
-            raise InvalidField(f"{FIELD}.vendor", "No storage has this number")
+    vendor = config.vendor
+    if vendor in _HOSTS:
+        return _regional(config)
+    if vendor == AZURE:
+        return _azure(config)
+    if vendor == GOOGLE:
+        return Place("storage.googleapis.com", "auto", path_style=True)
+    if vendor == SELF_BUILT:
+        return parse_endpoint(config.extension_params.endpoint)
+    if vendor in _LEGACY:
+        raise NotAvailable(f"{FIELD}.{_LEGACY[vendor]}")
+    raise InvalidField(f"{FIELD}.vendor", "No storage has this number")
 
 
 def check_names(config: StorageConfig) -> None:
@@ -137,11 +132,6 @@ def chosen_by_customer(config: StorageConfig) -> bool:
     return own or config.vendor == SELF_BUILT
 
 
-def _amazon(region: str) -> Place:
-    suffix = ".cn" if region.startswith("cn-") else ""
-    return Place(f"s3.{region}.amazonaws.com{suffix}", region)
-
-
 def _azure(config: StorageConfig) -> Place:
     """An account's own host, or with an endpoint that host, or the account in the path there."""
     if not has_azure():
@@ -155,13 +145,16 @@ def _azure(config: StorageConfig) -> Place:
     return Place(endpoint.address, "", endpoint.secure, path_style=bool(endpoint.path))
 
 
-def _region(config: StorageConfig, regions: Mapping[int, str]) -> str:
+def _regional(config: StorageConfig) -> Place:
+    host, regions = _HOSTS[config.vendor]
     if config.region not in regions:
         raise InvalidField(
             f"{FIELD}.region",
             "The vendor's address for it is not known; vendor 11 takes any S3 endpoint",
         )
-    return regions[config.region]
+    region = regions[config.region]
+    china = config.vendor == AMAZON and region.startswith("cn-")
+    return Place(host.format(region) + (".cn" if china else ""), region)
 
 
 def _read(text: str) -> Endpoint:

@@ -6,13 +6,13 @@ The picture's fields are those of Agora's ``transcodingConfig``, so that people 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, ValidationError
 
 from api.agora import layout, translate
-from api.agora.body import complaint
+from api.agora.body import Body, complaint
 from api.agora.models import LayoutRequest, TranscodingConfig
 from api.document import Document
+from workers.job.ending import IDLE, STOPPED
 from workers.job.errors import BadRecut
 from workers.job.recut import Format, Recut, StreamMode, expected
 from workers.job.spec import Mode, RecordingSpec
@@ -25,23 +25,16 @@ _PROFILES: Final[tuple[Literal[0, 1, 2], ...]] = (0, 1, 2)
 _MS: Final = 1_000_000  # nanoseconds
 _HOW: Final[Mapping[str, str]] = {
     "": "the reason is not known any more",
-    "idle": "nobody was in the channel for maxIdleTime",
-    "stopped": "it was asked to stop",
+    IDLE: "nobody was in the channel for maxIdleTime",
+    STOPPED: "it was asked to stop",
 }
 
 PublisherUid = Annotated[str, Field(min_length=1, max_length=256)]
 Publishers = Annotated[tuple[PublisherUid, ...], Field(strict=False, max_length=1000)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
+class _Body(Body):
+    model_config = ConfigDict(extra="forbid")
 
 
 class PublisherLists(_Body):

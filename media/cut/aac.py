@@ -13,12 +13,14 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 
 from media.cut import opus
+from media.cut.frame_grid import FrameGrid
 from media.cut.limiter import Pcm
 from media.errors import CutFailed
 from media.mux.mpegts import CLOCK_HZ, START_TICKS
-from media.tape.model import NS
 
 FRAME = 1024
+_GRID = FrameGrid(FRAME)
+frame_at, frame_ns = _GRID.at, _GRID.start_ns
 TICKS = FRAME * CLOCK_HZ // opus.RATE  # 1920, exactly
 LEAD_FRAMES = 4  # two are enough by measurement; silence costs little
 AHEAD_FRAMES = 2
@@ -56,16 +58,6 @@ class Span:
     def seconds(self) -> float:
         """How long the frames last."""
         return (self.last - self.first) * FRAME / opus.RATE
-
-
-def frame_at(at_ns: int, origin_ns: int) -> int:
-    """The first frame that starts at or after a time."""
-    return -(-(at_ns - origin_ns) * opus.RATE // (FRAME * NS))
-
-
-def frame_ns(frame: int, origin_ns: int) -> int:
-    """When a frame starts."""
-    return origin_ns + frame * FRAME * NS // opus.RATE
 
 
 def frame_ticks(frame: int) -> int:

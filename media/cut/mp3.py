@@ -14,26 +14,18 @@ from av.audio.codeccontext import AudioCodecContext
 
 from media.cut import opus
 from media.cut.aac import Span
+from media.cut.frame_grid import FrameGrid
 from media.cut.limiter import Pcm
 from media.errors import CutFailed
-from media.tape.model import NS
 
 FRAME = 1152
+_GRID = FrameGrid(FRAME)
+frame_at, frame_ns = _GRID.at, _GRID.start_ns
 LEAD_FRAMES = 8
 AHEAD_FRAMES = 3
 BITRATE = 64_000  # bit/s, mono
 FRAME_BYTES = 144 * BITRATE // opus.RATE  # each frame has as many: nothing is ever padded
 _DELAY = 1105  # samples, of LAME and of a decoder: 576 + 528 + 1
-
-
-def frame_at(at_ns: int, origin_ns: int) -> int:
-    """The first frame that starts at or after a time."""
-    return -(-(at_ns - origin_ns) * opus.RATE // (FRAME * NS))
-
-
-def frame_ns(frame: int, origin_ns: int) -> int:
-    """When a frame starts."""
-    return origin_ns + frame * FRAME * NS // opus.RATE
 
 
 def window(span: Span) -> tuple[int, int]:

@@ -4,12 +4,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pydantic import SecretStr
+
 from workers.apps import Apps
 from workers.callbacks.deliver import Deliverer
 from workers.callbacks.outbox import Outbox
 from workers.metrics.metrics import Metrics
 from workers.settings import App
 from workers.store.store import Store
+
+
+def an_app(app_id: str, url: str) -> App:
+    """A customer whose callbacks go to a URL."""
+    return App(
+        app_id=app_id,
+        customer_key=app_id,
+        customer_secret=SecretStr("s"),
+        callback_url=url,
+        callback_secret=SecretStr("hook secret"),
+    )
 
 
 @contextmanager

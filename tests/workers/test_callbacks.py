@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.receiver import Receiver, listening
-from tests.workers.delivering import delivering
+from tests.workers.delivering import an_app, delivering
 from workers.apps import Apps
 from workers.callbacks.notice import EventType, body, signatures
 from workers.callbacks.outbox import Outbox
@@ -40,13 +40,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def app(receiver: Receiver) -> App:
-    return App(
-        app_id="app",
-        customer_key="k",
-        customer_secret=SecretStr("s"),
-        callback_url=receiver.url,
-        callback_secret=SecretStr("hook secret"),
-    )
+    return an_app("app", receiver.url)
 
 
 @pytest.fixture

@@ -8,31 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from pydantic import SecretStr
 
 from tests.receiver import Receiver, listening
-from tests.workers.delivering import delivering
+from tests.workers.delivering import an_app, delivering
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.callbacks.receivers import Receiver as Known
 from workers.job.spec import RecordingSpec
-from workers.settings import App
 from workers.store.store import Store
 
 Make = Callable[..., RecordingSpec]
 MANNERS = ("silent", "endless", "huge", "moved")
 DEAD = 50
 NOTICES = 24
-
-
-def an_app(app_id: str, url: str) -> App:
-    return App(
-        app_id=app_id,
-        customer_key=app_id,
-        customer_secret=SecretStr("s"),
-        callback_url=url,
-        callback_secret=SecretStr("hook secret"),
-    )
 
 
 @pytest.fixture

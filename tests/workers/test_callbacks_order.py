@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from api.cli.app import main
 from tests.receiver import Receiver, listening
-from tests.workers.delivering import delivering
+from tests.workers.delivering import an_app, delivering
 from workers.apps import Apps
 from workers.callbacks import deliver
 from workers.callbacks import outbox as outbox_module
@@ -33,16 +32,6 @@ from workers.store.store import LeaseLost, Store
 pytestmark = pytest.mark.server
 
 Make = Callable[..., RecordingSpec]
-
-
-def an_app(app_id: str, url: str) -> App:
-    return App(
-        app_id=app_id,
-        customer_key=app_id,
-        customer_secret=SecretStr("s"),
-        callback_url=url,
-        callback_secret=SecretStr("hook secret"),
-    )
 
 
 @pytest.fixture

@@ -4,15 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from pydantic import SecretStr
 
 from tests.receiver import listening
-from tests.workers.delivering import delivering
+from tests.workers.delivering import an_app, delivering
 from workers.apps import Apps
 from workers.callbacks.notice import EventType
 from workers.callbacks.outbox import Outbox
 from workers.job.spec import RecordingSpec
-from workers.settings import App
 from workers.store import keys
 from workers.store.letter import Notices
 from workers.store.store import Store
@@ -20,16 +18,6 @@ from workers.store.store import Store
 pytestmark = pytest.mark.server
 
 Make = Callable[..., RecordingSpec]
-
-
-def an_app(url: str) -> App:
-    return App(
-        app_id="app",
-        customer_key="k",
-        customer_secret=SecretStr("s"),
-        callback_url=url,
-        callback_secret=SecretStr("hook secret"),
-    )
 
 
 @pytest.fixture
@@ -43,7 +31,7 @@ def spec(store: Store, make_spec: Make) -> RecordingSpec:
 
 @pytest.fixture
 def outbox(store: Store) -> Outbox:
-    return Outbox(store.client, Apps((an_app("http://127.0.0.1:9/hook"),)))
+    return Outbox(store.client, Apps((an_app("app", "http://127.0.0.1:9/hook"),)))
 
 
 def some(outbox: Outbox, spec: RecordingSpec, count: int) -> Notices:
@@ -98,7 +86,7 @@ def test_a_letter_whose_answer_was_lost_may_come_again_with_more_in_it(
 def test_receivers_cannot_set_cookies(store: Store, spec: RecordingSpec) -> None:
     with listening() as receiver:
         receiver.manner = "cookies"
-        with delivering(store, an_app(receiver.url)) as outbox:
+        with delivering(store, an_app("app", receiver.url)) as outbox:
             outbox.add(some(outbox, spec, 3))
             receiver.wait_for(3)
     assert not any("cookie" in name.lower() for headers, _ in receiver.got for name in headers)
@@ -108,7 +96,9 @@ def test_receivers_cannot_set_cookies(store: Store, spec: RecordingSpec) -> None
 def test_an_address_that_is_none_counts_as_a_receiver_that_fails(
     store: Store, spec: RecordingSpec, url: str
 ) -> None:
-    app = an_app("").model_copy(update={"callback_url": url})  # settings would refuse some of them
+    app = an_app("app", "").model_copy(
+        update={"callback_url": url}
+    )  # settings would refuse some of them
     with delivering(store, app) as outbox:
         outbox.add(some(outbox, spec, 1))
         deadline_s = time.monotonic() + 10

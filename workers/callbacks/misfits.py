@@ -2,15 +2,14 @@
 
 import structlog
 
-from workers.callbacks.notice import EventType
+from workers.callbacks.notice import EventType, Level, Module, error
 from workers.callbacks.outbox import Outbox
 from workers.job.errors import StoreUnavailable
 from workers.job.query_status import query_status
 from workers.job.spec import Mode, RecordingSpec
 from workers.store.store import Store
 
-# Module, level and code: reference §7.3, §7.5.
-_CLOUD, _MEDIUM, _UPLOAD_TIMEOUT = 2, 3, 50
+_UPLOAD_TIMEOUT = 50  # reference §7.5
 _INDIVIDUAL, _COMPOSITE = 0, 1  # recordingMode as the English documents number it (§10, 11)
 
 log = structlog.get_logger(__name__)
@@ -40,9 +39,9 @@ class Misfits:
         except StoreUnavailable:
             log.warning("not told of a call that did not fit", sid=sid)
             return
-        if seen is None or seen.status().ended:
+        status = None if seen is None else seen.status()
+        if seen is None or status is None or status.ended:
             return
-        status = seen.status()
         details = {
             "status": query_status(status),
             "recordingMode": _COMPOSITE if seen.spec.mode is Mode.MIX else _INDIVIDUAL,
@@ -52,11 +51,6 @@ class Misfits:
 
     def uploads_are_late(self, spec: RecordingSpec) -> None:
         """A stop call was answered before everything was in the bucket; that goes on."""
-        details = {
-            "module": _CLOUD,
-            "errorLevel": _MEDIUM,
-            "errorCode": _UPLOAD_TIMEOUT,
-            "stat": 0,
-            "errorMsg": "the files were not all uploaded within the time of the stop call",
-        }
+        why = "the files were not all uploaded within the time of the stop call"
+        details = error(Module.CLOUD, Level.MEDIUM, _UPLOAD_TIMEOUT, why)
         self._outbox.tell(spec, EventType.ERROR, details, once="upload timeout")

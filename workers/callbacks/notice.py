@@ -46,6 +46,33 @@ class Service(IntEnum):
     UPLOADER = 2
 
 
+class Module(IntEnum):
+    """Where an error or a warning comes from (reference §7.3)."""
+
+    RECORDER = 0
+    UPLOADER = 1
+    CLOUD = 2
+
+
+class Level(IntEnum):
+    """How bad an error is (reference §7.3)."""
+
+    MEDIUM = 3
+    MAJOR = 4
+    FATAL = 5
+
+
+def error(module: Module, level: Level, code: int, why: str) -> dict[str, Any]:
+    """The details of an ERROR."""
+    return {
+        "module": int(module),
+        "errorLevel": int(level),
+        "errorCode": code,
+        "stat": 0,
+        "errorMsg": why,
+    }
+
+
 _NAMES: Mapping[EventType, tuple[str, Service]] = {
     EventType.ERROR: ("cloud_recording_error", Service.CLOUD),
     EventType.WARNING: ("cloud_recording_warning", Service.CLOUD),

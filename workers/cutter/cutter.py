@@ -17,7 +17,7 @@ from media.cut.stretches import cut_stretches
 from media.quality.measure import measure
 from media.quality.model import SliceQuality
 from media.tape.reader import Tape
-from workers.callbacks.notice import EventType
+from workers.callbacks.notice import EventType, Module
 from workers.callbacks.outbox import Outbox
 from workers.cutter.images import Images, without_query
 from workers.cutter.names import segment_names
@@ -33,7 +33,7 @@ from workers.spool.spool import Closed, Folder, SegmentFile, Spool, Unit
 from workers.store.row import Row
 from workers.store.store import Store
 
-_RECORDER, _FAILED = 0, 1  # module; the RTC SDK's ERR_FAILED (reference §7.3, §7.5)
+_FAILED = 1  # the RTC SDK's ERR_FAILED (reference §7.5)
 _LOCK_S = 10.0  # a dead cutter's slice is free again after this
 _TRIES = 240  # to cut a damaged slice once more; the reconciler asks four times a minute
 
@@ -265,7 +265,7 @@ class Cutter:
             if why:
                 log.warning("an image is not shown", sid=spec.sid, why=why)
                 said = f"the image {without_query(url)} is not shown: {why}"
-                details = {"module": _RECORDER, "warnCode": _FAILED, "warnMsg": said}
+                details = {"module": int(Module.RECORDER), "warnCode": _FAILED, "warnMsg": said}
                 self._outbox.tell(spec, EventType.WARNING, details)
 
         return settled

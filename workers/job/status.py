@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from workers.job.ending import ending
 from workers.job.spec import Mode
 from workers.job.state import TERMINAL, State
 
 TrackType = Literal["audio", "video", "audio_and_video"]
-_NORMAL_ENDS = frozenset({"", "idle", "stopped"})  # reasons; "" is not known any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,9 @@ class RecordingStatus:
         """0: it ended as it should, 1: something made it end; None before the end."""
         if not self.ended:
             return None
-        return int(self.state is State.FAILED or self.reason not in _NORMAL_ENDS)
+        if self.state is State.FAILED:
+            return 1
+        return ending(self.reason).exit_status if self.reason else 0  # not known any more
 
 
 @dataclass(frozen=True, slots=True)

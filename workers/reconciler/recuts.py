@@ -6,7 +6,7 @@ from itertools import islice
 import structlog
 
 from media.tape.model import NS
-from workers.callbacks.notice import EventType
+from workers.callbacks.notice import EventType, Level, Module, error
 from workers.callbacks.outbox import Outbox
 from workers.engine import RECUT, UPLOAD_RECUT, Queues
 from workers.job.spec import SLICE_SECONDS, Mode
@@ -21,7 +21,7 @@ _SLICE_NS = SLICE_SECONDS * NS
 _AHEAD = 64  # slices of one mix that are asked for at a time, when fewer wait
 _ASK_CUT_S = 15.0
 _ASK_UPLOAD_S = 10.0
-_CLOUD, _FATAL, _FAILED = 2, 5, 1  # module, level, code (reference §7.3, §7.5)
+_FAILED = 1  # the RTC SDK's ERR_FAILED (reference §7.5)
 
 Once = Callable[[str, str, str, float], bool]
 
@@ -71,10 +71,10 @@ class RecutWatch:
         log.error("the tape of a recut is gone", sid=sid)
         why, spec = "the tape that it is made from is gone", self._store.spec(sid)
         self._store.recuts.follow(sid, reason=why)
-        details = {"module": _CLOUD, "errorLevel": _FATAL, "errorCode": _FAILED, "stat": 0}
-        error = self._outbox.make(spec, EventType.ERROR, details | {"errorMsg": why}, once="failed")
+        details = error(Module.CLOUD, Level.FATAL, _FAILED, why)
+        failed = self._outbox.make(spec, EventType.ERROR, details, once="failed")
         exit_ = self._outbox.make(spec, EventType.SESSION_EXIT, {"exitStatus": 1}, once="exit")
-        self._store.finish(sid, Event.FATAL, now_ns(), notices=[*error, *exit_])
+        self._store.finish(sid, Event.FATAL, now_ns(), notices=[*failed, *exit_])
 
     def _follow(self, row: Row, folder: Folder) -> int:
         """Say how far the tape is; returns how many slices it holds whole.

@@ -8,17 +8,17 @@ from typing import Any
 import structlog
 
 from media.tape.model import Kind
-from workers.callbacks.notice import EventType
+from workers.callbacks.notice import EventType, Level, Module, error
 from workers.callbacks.outbox import Outbox
 from workers.job.ending import ending
 from workers.job.spec import RecordingSpec
 from workers.metrics.metrics import Metrics
 from workers.recorder.notices import StreamState, Trouble
 from workers.store.letter import Notice, Notices
+from workers.store.store import TOLD_AT_FIRST
 
-# Module, levels and codes: reference §7.3 to §7.5.
-_RECORDER, _MEDIUM, _FATAL = 0, 3, 5
 _NOT_CONNECTED = 10  # the RTC SDK's ERR_TIMEDOUT
+_AT_FIRST = (EventType.RECORDER_STARTED, EventType.UPLOADER_STARTED)
 _MOST = 256  # notices that wait for a Redis that is away
 TOGETHER = 64  # that go there with one command, however slow it is
 
@@ -54,19 +54,22 @@ class Telling:
         """
         end, told = ending(reason), [*self._began()]
         if end.error_code:
-            told += self._make(EventType.ERROR, _error(_FATAL, end.error_code, reason), "fatal")
+            fatal = error(Module.RECORDER, Level.FATAL, end.error_code, reason)
+            told += self._make(EventType.ERROR, fatal, "fatal")
         return [*told, *self._make(EventType.RECORDER_LEAVE, {"leaveCode": end.leave_code}, "left")]
 
     def _began(self) -> Notices:
         return [
-            *self._make(EventType.RECORDER_STARTED, {"status": 0}, "started"),
-            *self._make(EventType.UPLOADER_STARTED, {"status": 0}, "uploader"),
+            notice
+            for event, once in zip(_AT_FIRST, TOLD_AT_FIRST, strict=True)
+            for notice in self._make(event, {"status": 0}, once)
         ]
 
     def trouble(self, heard: Trouble) -> None:
         """A publisher cannot be heard."""
         why = f"publisher {heard.uid} cannot be heard, trying again: {heard.reason}"
-        self._later(EventType.ERROR, _error(_MEDIUM, _NOT_CONNECTED, why))
+        details = error(Module.RECORDER, Level.MEDIUM, _NOT_CONNECTED, why)
+        self._later(EventType.ERROR, details)
 
     def stream(self, heard: StreamState) -> None:
         """A publisher's sound or picture begins to arrive, or does not any more."""
@@ -99,13 +102,3 @@ class Telling:
 
     def _make(self, event: EventType, details: Mapping[str, Any], once: str = "") -> Notices:
         return self._outbox.make(self._spec, event, details, once=once)
-
-
-def _error(level: int, code: int, why: str) -> dict[str, Any]:
-    return {
-        "module": _RECORDER,
-        "errorLevel": level,
-        "errorCode": code,
-        "stat": 0,
-        "errorMsg": why,
-    }

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from media.tape.model import NS
-from workers.callbacks.notice import EventType
+from workers.callbacks.notice import EventType, Level, Module, error
 from workers.callbacks.outbox import Outbox
 from workers.job.ending import ending
 from workers.job.spec import Mode, RecordingSpec
@@ -14,7 +14,7 @@ from workers.uploader import quality
 from workers.uploader.growing_files import GrowingFile
 from workers.uploader.playlists import Line
 
-_UPLOADER, _MEDIUM, _FILE_HANDLING = 1, 3, 51  # module, level, code (reference §7.3, §7.5)
+_FILE_HANDLING = 51  # reference §7.5
 _NORMAL = 0
 _ALL = 10_000  # of 10 000
 
@@ -32,13 +32,7 @@ def tell_lacks(
 
 def _error(lack: quality.Document) -> dict[str, object]:
     said = f"{lack['name']} lacks {lack['duration_s']} s from {lack['from_ms']}: damaged on disk"
-    return {
-        "module": _UPLOADER,
-        "errorLevel": _MEDIUM,
-        "errorCode": _FILE_HANDLING,
-        "stat": 0,
-        "errorMsg": said,
-    }
+    return error(Module.UPLOADER, Level.MEDIUM, _FILE_HANDLING, said)
 
 
 def of_snapshot(outbox: Outbox, spec: RecordingSpec, name: str) -> Notices:

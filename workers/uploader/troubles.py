@@ -4,16 +4,14 @@ import time
 
 import structlog
 
-from workers.callbacks.notice import EventType
+from workers.callbacks.notice import EventType, Level, Module, error
 from workers.callbacks.outbox import Outbox
 from workers.job.errors import StorageError, StorageRefused, StoreUnavailable
 from workers.job.spec import RecordingSpec
 from workers.store.store import Store
 from workers.store.troubles import Files
 
-# Module, level and codes: reference §7.3, §7.5.
-_UPLOADER, _MAJOR = 1, 4
-_CONFIGURATION, _FAILED, _SENT_AGAIN = 32, 47, 31
+_CONFIGURATION, _FAILED, _SENT_AGAIN = 32, 47, 31  # reference §7.5
 _PATIENCE_S = 15.0  # a bucket that does not answer for a moment is nobody's business
 _KNOWN = 10_000  # failing buckets
 
@@ -64,7 +62,7 @@ class Troubles:
     def worked(self, spec: RecordingSpec) -> None:
         """A file arrived."""
         self._last.pop(_bucket(spec), None)
-        details = {"module": _UPLOADER, "warnCode": _SENT_AGAIN}
+        details = {"module": int(Module.UPLOADER), "warnCode": _SENT_AGAIN}
         told = [self._name(code) for code in (_CONFIGURATION, _FAILED)]
         warning = self._outbox.make(spec, EventType.WARNING, details)
         try:
@@ -73,13 +71,7 @@ class Troubles:
             log.warning("the end of upload troubles not written, will be later", sid=spec.sid)
 
     def _tell(self, spec: RecordingSpec, code: int, why: str) -> None:
-        details = {
-            "module": _UPLOADER,
-            "errorLevel": _MAJOR,
-            "errorCode": code,
-            "stat": 0,
-            "errorMsg": why,
-        }
+        details = error(Module.UPLOADER, Level.MAJOR, code, why)
         self._outbox.tell(spec, EventType.ERROR, details, once=self._name(code))
 
     def _name(self, code: int) -> str:
